@@ -1,0 +1,146 @@
+# The only build of mote. `make help` lists the targets.
+#   CONFIG=release|debug|asan|ubsan|tsan   each in its own build/CONFIG/, never needs clean
+#   CONVERT=0   leave the converter out (then nothing but libc is linked)
+#   BLAS=0|1    OpenBLAS variant; used when found
+#   V=1         show commands
+
+CONFIG  ?= release
+B       := build/$(CONFIG)
+MAKEFLAGS += -rR --no-print-directory
+# Undefined: in a make inside make, which has -R from the start.
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := cc
+endif
+ifneq ($(filter default undefined,$(origin AR)),)
+AR := ar
+endif
+Q       := $(if $(V),,@)
+say      = @printf '  %-4s %s\n' $(1) $(2)
+
+# ---- what is on this machine -------------------------------------------------------------------
+PKG     := pkg-config
+CONVERT ?= 1
+BLAS    ?= $(shell $(PKG) --exists openblas 2>/dev/null && echo 1 || echo 0)
+ifeq ($(CONVERT),1)
+TOOL_LIBS := $(shell $(PKG) --libs libcjson libutf8proc 2>/dev/null)
+TOOL_INC  := $(shell $(PKG) --cflags libcjson libutf8proc 2>/dev/null)
+endif
+ifeq ($(BLAS),1)
+BLAS_LIBS := $(shell $(PKG) --libs openblas)
+BLAS_INC  := $(shell $(PKG) --cflags openblas)
+endif
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+
+# ---- flags -------------------------------------------------------------------------------------
+OPT_release := -O2 -g
+OPT_debug   := -O0 -g
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
+OPT_tsan    := -O1 -g -fsanitize=thread
+OPT  ?= $(OPT_$(CONFIG))
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes \
+        -Wmissing-prototypes -Wvla -Wundef -Wformat=2 $(WERROR)
+HARDEN := $(if $(filter release,$(CONFIG)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+          -fstack-protector-strong -fPIE
+CFLAGS_ALL := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffp-contract=off -fno-math-errno \
+              -fno-trapping-math -fvisibility=hidden -ffile-prefix-map=$(CURDIR)/= -I. \
+              -DMOTE_BLAS=$(BLAS) -DMOTE_CONVERT=$(CONVERT) $(CFLAGS)
+LDFLAGS_ALL := $(OPT) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# Flags of one tier go to the files of that tier only; kernels are worth -O3.
+$(B)/kernels/%_avx2.o: ISA := -O3 -mavx2 -mfma -mf16c
+$(B)/kernels/ref/%.o:  ISA := -O3
+$(B)/kernels/blas/%.o: ISA := $(BLAS_INC)
+$(B)/tools/convert/%.o: ISA := $(TOOL_INC) -O3
+
+# ---- sources -----------------------------------------------------------------------------------
+KERNELS := $(sort $(wildcard kernels/*.c kernels/ref/*.c))
+ifeq ($(ARCH),x86_64)
+KERNELS += $(sort $(wildcard kernels/x86/*.c))
+endif
+ifeq ($(BLAS),1)
+KERNELS += $(sort $(wildcard kernels/blas/*.c))
+endif
+LIB_SRC := $(KERNELS) $(sort $(wildcard loader/*.c tokenizer/*.c model/*.c))
+CLI_SRC := $(sort $(wildcard cli/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c)) cli/json.c
+ifeq ($(CONVERT),1)
+CLI_SRC  += $(sort $(wildcard tools/convert/*.c))
+UNIT_SRC += $(sort $(wildcard tools/convert/*.c))
+else
+UNIT_SRC := $(filter-out tests/unit/test_convert%.c,$(UNIT_SRC))
+endif
+CHECK_SRC := $(sort $(wildcard tests/check/*.c))
+objs = $(patsubst %.c,$(B)/%.o,$(1))
+DEPS := $(patsubst %.o,%.d,$(call objs,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(CHECK_SRC)))
+
+.PHONY: all help deps demo test check golden corpus asan ubsan tsan format lint clean tests-built
+all: need $(B)/mote $(B)/libmote.a ## build the program and the library (default)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | \
+	    awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: need
+need:
+ifeq ($(CONVERT),1)
+	@$(PKG) --exists libcjson libutf8proc 2>/dev/null || { \
+	  echo "cJSON, utf8proc or pkg-config is missing: run 'make deps'" \
+	       "(or 'make CONVERT=0' for a mote that cannot convert)" >&2; exit 1; }
+endif
+
+deps: ## install what the build and the demo need (Debian family; elsewhere it prints the list)
+	@tools/deps.sh
+
+demo: ## get a real model, convert it, ask it a question
+	@tools/demo.sh
+
+$(B)/%.o: %.c
+	$(call say,cc,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(ISA) -MMD -MP -c -o $@ $<
+
+$(B)/libmote.a: $(call objs,$(LIB_SRC))
+	$(call say,ar,$@)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
+$(B)/mote: $(call objs,$(CLI_SRC)) $(B)/libmote.a
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
+
+$(B)/unit: $(call objs,$(UNIT_SRC)) $(B)/libmote.a
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
+
+$(B)/check: $(call objs,$(CHECK_SRC)) $(B)/libmote.a
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(BLAS_LIBS) -lm -lpthread
+
+tests-built: all $(B)/unit $(B)/check
+
+test: tests-built ## everything offline
+	@tests/run.sh $(B) test
+
+check: $(B)/check ## kernel checker: every tier against ref, ref against double, mutants
+	@$(B)/check
+
+golden: tests-built ## reference models, tokenizers and real weights (GOLDENS=../shared/goldens)
+	@tests/run.sh $(B) golden
+
+corpus: tests-built ## every malformed file
+	@tests/run.sh $(B) corpus
+
+asan ubsan tsan: ## the test suite under a sanitizer
+	@$(MAKE) CONFIG=$@ test
+
+format: ## lay the sources out
+	@clang-format -i $$(git ls-files '*.c' '*.h' '*.inc')
+
+lint: ## formatting, includes, sizes, symbols
+	@tests/lint.sh $(B)
+
+clean: ## remove build/
+	@rm -rf build
+
+-include $(DEPS)

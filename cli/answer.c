@@ -1,0 +1,178 @@
+/* answer.c: one answer: prompt ids in, text out while it comes. Used by run and chat.
+ *
+ *   id -> decoder (whole characters) -> stop strings (held back) -> stdout, and the text kept
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/random.h>
+#endif
+
+#include "cli/cli.h"
+
+uint64_t cli_seed(const cli_opts *o)
+{
+    uint64_t seed = 0;
+    if (o->seed >= 0)
+        return (uint64_t)o->seed;
+    if (getentropy(&seed, sizeof seed) != 0)
+        seed = (uint64_t)(cli_seconds() * 1e9);
+    return seed >> 11; /* 53 bits: exact in JSON readers that know doubles only */
+}
+
+int cli_answerer_open(cli_answerer *a, cli_engine *e, cli_out *out)
+{
+    size_t piece = mote_decode_max_bytes(e->tokenizer);
+    *a = (cli_answerer){.engine = e, .out = out};
+    a->stop = cli_stop_new(e->o->stops, e->o->n_stops, piece);
+    a->piece = malloc(piece + 1);
+    if (a->stop && a->piece)
+        return 0;
+    cli_answerer_close(a);
+    return cli_no_memory();
+}
+
+void cli_answerer_close(cli_answerer *a)
+{
+    cli_stop_free(a->stop);
+    free(a->piece);
+    memset(a, 0, sizeof *a);
+}
+
+/* Shows text and keeps it. */
+static void show(cli_answerer *a, const char *text, size_t bytes)
+{
+    cli_text *kept = &a->answer->text;
+    if (bytes <= a->engine->used.text - kept->bytes) {
+        memcpy(kept->ptr + kept->bytes, text, bytes);
+        kept->bytes += bytes;
+    }
+    if (!a->out || !bytes)
+        return;
+    cli_put(a->out, text, bytes);
+    cli_flush(a->out);
+}
+
+static bool take_id(void *user, int32_t id)
+{
+    cli_answerer *a = user;
+    const char *safe;
+    size_t n, at = a->answer->n_prompt + a->answer->n_made;
+    if (!a->answer->n_made++)
+        a->answer->first_s = cli_seconds() - a->start;
+    if (at < a->engine->session_opts.n_ctx)
+        a->engine->history[at] = id;
+    cli_progress_end(&a->progress);
+    n = mote_decoder_push(&a->decoder, id, a->piece);
+    a->stopped = cli_stop_push(a->stop, a->piece, n, &safe, &n);
+    show(a, safe, n);
+    return !a->stopped && !(a->out && a->out->failed);
+}
+
+static void take_progress(void *user, size_t done, size_t total)
+{
+    cli_answerer *a = user;
+    cli_progress_show(&a->progress, done, total);
+    if (done == total)
+        a->answer->prompt_s = cli_seconds() - a->start;
+}
+
+static bool is_interrupted(void *user)
+{
+    (void)user;
+    return cli_interrupted() != 0;
+}
+
+/* What decoder and stop strings still hold. */
+static void show_rest(cli_answerer *a)
+{
+    const char *safe;
+    size_t n = mote_decoder_flush(&a->decoder, a->piece);
+    if (a->stopped)
+        return;
+    a->stopped = cli_stop_push(a->stop, a->piece, n, &safe, &n);
+    show(a, safe, n);
+    if (a->stopped)
+        return;
+    cli_stop_flush(a->stop, &safe, &n);
+    show(a, safe, n);
+}
+
+static const char *finish_name(const cli_answerer *a, mote_finish finish)
+{
+    static const char *const names[] = {"stop", "length", "context_full", "stop_string",
+                                        "cancelled"};
+    return a->stopped ? "stop_string" : names[finish];
+}
+
+static mote_status too_long(const cli_engine *e, size_t n, mote_error *err)
+{
+    *err = (mote_error){.status = MOTE_ERR_LIMIT,
+                        .has_numbers = true,
+                        .got = n,
+                        .wanted = e->session_opts.n_ctx,
+                        .what = e->session_opts.n_ctx < e->info.n_ctx
+                                    ? "the prompt is longer than the context in tokens, which -c "
+                                      "can enlarge"
+                                    : "the prompt is longer than the context in tokens"};
+    return MOTE_ERR_LIMIT;
+}
+
+mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *answer,
+                           mote_error *err)
+{
+    cli_engine *e = a->engine;
+    const int32_t *ends;
+    mote_hooks hooks = {.cancel = is_interrupted};
+    mote_finish finish;
+    *answer = (cli_answer){.n_prompt = prompt->n, .seed = answer->seed, .text.ptr = e->text};
+    if (prompt->n > e->session_opts.n_ctx)
+        return too_long(e, prompt->n, err);
+    a->answer = answer;
+    a->stopped = false;
+    a->start = cli_seconds();
+    mote_decoder_init(&a->decoder, e->tokenizer, true);
+    int32_t last = prompt->n ? prompt->ids[prompt->n - 1] : -1;
+    if (mote_token_is_special(e->tokenizer, last)) /* prints nothing, but what follows may ask */
+        mote_decoder_push(&a->decoder, last, a->piece);
+    cli_stop_reset(a->stop);
+    cli_progress_start(&a->progress, e->o, "prompt");
+    answer->n_reused = cli_reuse(e, prompt->ids, prompt->n);
+    memcpy(e->history, prompt->ids, prompt->n * sizeof *prompt->ids);
+    for (size_t i = 0; e->sampler && i < answer->n_reused; i++)
+        mote_sampler_accept(e->sampler, prompt->ids[i]);
+    mote_generate_opts go = {.ids = prompt->ids + answer->n_reused,
+                             .n_ids = prompt->n - answer->n_reused,
+                             .max_tokens = e->o->n_predict < 0 ? SIZE_MAX : (size_t)e->o->n_predict,
+                             .sampler = e->sampler,
+                             .team = cli_team(e),
+                             .prompt_team = cli_prompt_team(e),
+                             .hooks = &hooks,
+                             .token = take_id,
+                             .progress = take_progress,
+                             .user = a};
+    go.n_end_ids = mote_end_ids(&e->image, &ends);
+    go.end_ids = ends;
+    mote_status s = mote_generate(e->session, &go, &finish, err);
+    cli_progress_end(&a->progress);
+    if (s)
+        return s;
+    show_rest(a);
+    answer->finish = finish_name(a, finish);
+    answer->generate_s = cli_seconds() - a->start - answer->first_s;
+    return MOTE_OK;
+}
+
+static double rate(size_t n, double seconds) { return seconds > 0 ? (double)n / seconds : 0; }
+
+void cli_answer_note(const cli_opts *o, const cli_answer *a)
+{
+    size_t n = a->n_prompt - a->n_reused;
+    cli_note(o,
+             "prompt %zu tokens, %.1f tokens/s; generated %zu tokens, %.1f tokens/s; first token "
+             "after %.0f ms; %s; seed %llu",
+             n, rate(n, a->prompt_s), a->n_made, rate(a->n_made ? a->n_made - 1 : 0, a->generate_s),
+             a->first_s * 1000, a->finish, (unsigned long long)a->seed);
+}

@@ -1,0 +1,325 @@
+/* cli.h: what the commands share. A command is a function that takes the options and gives the exit
+ * code; it talks to the library through include/ only. Read main.c first.
+ *
+ * stdout carries what was asked for (cli_out), stderr everything else. A failure is one line,
+ * "mote: error: WHAT: what is wrong", printed where it is found; from there only the exit code
+ * travels.
+ */
+#ifndef MOTE_CLI_H
+#define MOTE_CLI_H
+
+#include <sys/types.h>
+
+#include "include/mote.h"
+#include "include/mote_host.h"
+
+/* Exit codes beside those of mote_status. */
+enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_PIPE = 141, EXIT_TERMINATED = 143 };
+
+#define CLI_MAX_STOPS 16
+#define CLI_MAX_BIASES 256
+
+/* ---- options (options.c) -------------------------------------------------------------------- */
+
+typedef struct cli_opts {
+    const char *model, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
+    const char *bos, *eos, *date, *format, *template_file;
+    const char *stops[CLI_MAX_STOPS];
+    size_t n_stops;
+    mote_logit_bias biases[CLI_MAX_BIASES];
+    size_t n_biases;
+    int64_t n_predict, n_prompt, n_gen, n_ctx, n_batch, threads, batch_threads, top_k,
+        repeat_last_n;
+    int64_t seed, depth, repeats, window;
+    double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
+    bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special;
+    bool tokenizer_only, help;
+} cli_opts;
+
+typedef struct cli_command {
+    const char *name, *arguments, *summary, *more;
+    unsigned options; /* which groups of options it takes */
+    int (*run)(const cli_opts *o);
+} cli_command;
+
+/* All commands, ended by one without a name. */
+extern const cli_command cli_commands[];
+
+/* Groups of options, as bits. */
+enum {
+    OPT_MODEL = 1 << 0,  /* the model is the first argument */
+    OPT_TEXT = 1 << 1,   /* -p, -f: a text */
+    OPT_SAMPLE = 1 << 2, /* sampling and its end */
+    OPT_CHAT = 1 << 3,   /* -sys */
+    OPT_MEMORY = 1 << 4, /* -c, -b, -t, --kv */
+    OPT_CPU = 1 << 5,    /* --isa, --blas */
+    OPT_JSON = 1 << 6,   /* --json */
+    OPT_JSONL = 1 << 7,  /* --jsonl */
+    OPT_OUTPUT = 1 << 8, /* -o FILE, --force */
+    OPT_CONVERT = 1 << 9,
+    OPT_BENCH = 1 << 10,
+    OPT_LOGITS = 1 << 11,
+    OPT_IDS_FILE = 1 << 12, /* perplexity: --ids FILE, --window */
+    OPT_SPECIAL = 1 << 13,  /* tokenize: --no-special */
+    OPT_DECODE = 1 << 14,   /* detokenize: --ids, --skip-special */
+    OPT_TEMPLATE = 1 << 15,
+    OPT_RAW = 1 << 16,
+    OPT_ANY = 1 << 30 /* --help, -q: every command */
+};
+
+/* Fills o for a command from its arguments; an exit code after an error, else 0. */
+int cli_parse(cli_opts *o, const cli_command *command, int argc, char **argv);
+/* The help of one command on stdout. */
+int cli_help(const cli_command *command);
+/* The name in the list (ended by NULL) that is nearest to a mistyped one; NULL: none is near. */
+const char *cli_nearest(const char *name, const char *const *list);
+/* A whole decimal number in [min, max] that fills the text. */
+bool cli_whole_number(const char *text, size_t bytes, int64_t min, int64_t max, int64_t *out);
+
+/* ---- output (output.c) ---------------------------------------------------------------------- */
+
+/* stdout, with a buffer. A failed write is remembered; cli_out_close turns it into the exit
+ * code. */
+typedef struct cli_out {
+    char buffer[1 << 14];
+    size_t n;
+    int failed; /* errno of the first failure */
+    bool comma; /* JSON: a value stands before */
+} cli_out;
+
+void cli_put(cli_out *out, const char *text, size_t bytes);
+void cli_puts(cli_out *out, const char *text);
+void cli_printf(cli_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool cli_flush(cli_out *out); /* false: stdout has failed */
+int cli_out_close(cli_out *out, int code);
+
+/* JSON without blanks: commas come by themselves. Strings: what is no UTF-8 becomes U+FFFD. */
+void cli_json_open(cli_out *out, char bracket); /* '{' or '[' */
+void cli_json_close(cli_out *out, char bracket);
+void cli_json_key(cli_out *out, const char *key);
+void cli_json_string(cli_out *out, const char *text, size_t bytes);
+void cli_json_text(cli_out *out, const char *key, const char *text);
+void cli_json_uint(cli_out *out, const char *key, uint64_t n);
+void cli_json_int(cli_out *out, const char *key, int64_t n);
+void cli_json_real(cli_out *out, const char *key, double x);
+void cli_json_bool(cli_out *out, const char *key, bool x);
+void cli_json_ids(cli_out *out, const char *key, const int32_t *ids, size_t n);
+/* Ends a line of JSON lines. */
+void cli_json_end_line(cli_out *out);
+/* {"error": "..."} and a new line. */
+void cli_json_error(cli_out *out, const char *text);
+
+/* One line on stderr; subject (a file) may be NULL. Returns status. */
+int cli_error(int status, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same from the library's error. */
+int cli_fail(const char *subject, const mote_error *err);
+/* "name: what (got, wanted)". */
+void cli_error_text(char *text, size_t cap, const mote_error *err);
+int cli_no_memory(void);
+/* A line on stderr unless -q. */
+void cli_note(const cli_opts *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Copies text so that it can go to a terminal: control bytes and bad UTF-8 as \xNN. */
+void cli_escape(char *out, size_t cap, const char *text, size_t bytes);
+
+/* Marks on a terminal, to stderr: one that asks for a line, and the end of a line. */
+void cli_prompt_mark(void);
+void cli_end_line_mark(void);
+
+/* 1234567 as "1.2 MB". */
+const char *cli_size(char text[32], uint64_t bytes);
+double cli_seconds(void); /* since some time before main */
+
+/* A bar on stderr, when that is a terminal and work takes more than half a second. */
+typedef struct cli_progress {
+    const char *label;
+    double start, last;
+    bool enabled, shown;
+} cli_progress;
+
+void cli_progress_start(cli_progress *p, const cli_opts *o, const char *label);
+void cli_progress_show(cli_progress *p, uint64_t done, uint64_t total);
+void cli_progress_end(cli_progress *p);
+
+/* ---- signals (main.c) ----------------------------------------------------------------------- */
+
+/* From now on SIGINT, SIGTERM and SIGHUP are only noted; a second one ends the program. */
+void cli_catch_signals(void);
+/* The signal's exit code, or 0. */
+int cli_interrupted(void);
+void cli_forget_interrupt(void);
+/* read() that a noted signal ends, with EINTR, also if it came just before. */
+ssize_t cli_read(int fd, void *to, size_t bytes);
+/* A file to remove if a signal ends the program; NULL: none. */
+void cli_remove_on_signal(const char *path);
+
+/* ---- the engine (engine.c) ------------------------------------------------------------------ */
+
+/* Bytes of everything that a command has in memory for a model. */
+typedef struct cli_memory {
+    uint64_t file, model, tokenizer, sampler;
+    mote_session_plan session;
+    uint64_t history; /* ids that the session holds */
+    uint64_t text;    /* room for an answer */
+    uint64_t total;   /* without the file, which is mapped */
+} cli_memory;
+
+typedef struct cli_engine {
+    const cli_opts *o;
+    mote_file file;
+    mote_image image;
+    mote_image_info info;
+    mote_model *model;         /* NULL unless asked for */
+    mote_tokenizer *tokenizer; /* the same */
+    mote_session *session;
+    mote_session_opts session_opts;
+    int32_t *history; /* [n_ctx]: the ids of the session's positions */
+    char *text;       /* [used.text]: room for an answer; with a tokenizer only */
+    mote_sampler *sampler;
+    mote_logit_bias biases[CLI_MAX_BIASES + 16]; /* --logit-bias, --ignore-eos */
+    size_t n_biases;
+    mote_pool *pool, *prompt_pool; /* NULL: one thread; the same */
+    cli_memory used;
+} cli_engine;
+
+enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8 };
+
+/* Maps and checks the file and makes what is needed (NEED: an error if it has none). */
+int cli_engine_open(cli_engine *e, const cli_opts *o, unsigned need);
+void cli_engine_close(cli_engine *e);
+/* Session options from -c -b -t --kv. n_ctx: what to use without -c. */
+int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, bool all_logits,
+                        mote_session_opts *out);
+/* What run would use; the very numbers that cli_engine_session allocates. */
+int cli_engine_plan(const cli_engine *e, const mote_session_opts *so, bool with_sampler,
+                    cli_memory *out);
+int cli_engine_session(cli_engine *e, const mote_session_opts *so);
+int cli_engine_sampler(cli_engine *e, uint64_t seed);
+int cli_engine_threads(cli_engine *e);
+const mote_team *cli_team(const cli_engine *e);
+const mote_team *cli_prompt_team(const cli_engine *e);
+void cli_memory_json(cli_out *out, const cli_memory *m);
+/* Length that a session gets without -c: the model's, at most this. */
+uint32_t cli_default_context(const cli_engine *e);
+
+/* Makes the session hold a common beginning of its history and ids (less than n); returns how
+ * many. */
+uint32_t cli_reuse(cli_engine *e, const int32_t *ids, size_t n);
+
+/* ---- texts and ids (texts.c) ---------------------------------------------------------------- */
+
+typedef struct cli_text {
+    char *ptr; /* malloc'ed */
+    size_t bytes;
+} cli_text;
+
+typedef struct cli_ids {
+    int32_t *ids; /* malloc'ed */
+    size_t n;
+} cli_ids;
+
+/* A whole file or stdin (path NULL). */
+int cli_read_text(cli_text *out, const char *path);
+/* -p, -f or stdin. */
+int cli_prompt_text(cli_text *out, const cli_opts *o);
+/* Text to ids; on failure err is filled, nothing printed. */
+mote_status cli_encode(const cli_engine *e, const char *text, size_t bytes, unsigned flags,
+                       const mote_span *plain, size_t n_plain, cli_ids *out, mote_error *err);
+/* "1, 2 3" as ids; false: not a list of them. */
+bool cli_read_ids(cli_ids *out, const char *text, size_t bytes);
+
+/* One message of a conversation; content is never trusted. */
+typedef struct cli_message {
+    const char *role;
+    mote_text content;
+} cli_message;
+
+/* Messages through the file's chat template to ids. */
+mote_status cli_encode_chat(const cli_engine *e, const cli_message *messages, size_t n,
+                            cli_ids *out, mote_error *err);
+
+/* Renders a template into memory that grows as needed (malloc'ed, *mem); err as the library's. */
+mote_status cli_render(mote_rendered *out, void **mem, mote_text source, const mote_value *vars,
+                       int64_t now, mote_error *err);
+int64_t cli_now(void); /* local time as if it were UTC */
+mote_value cli_string_value(mote_text text, bool untrusted);
+mote_member cli_member(const char *key, mote_value value);
+
+/* ---- stop strings (stop.c) ------------------------------------------------------------------ */
+
+/* Looks for stop strings in a stream; holds back what could be the beginning of one. */
+typedef struct cli_stop cli_stop;
+
+/* NULL: no memory. max_piece: bytes of the largest push. */
+cli_stop *cli_stop_new(const char *const *stops, size_t n_stops, size_t max_piece);
+void cli_stop_reset(cli_stop *s);
+/* Adds text; *out, *bytes: what is now safe to show, valid until the next call. True: a stop string
+ * is complete, and what is shown ends in front of it. */
+bool cli_stop_push(cli_stop *s, const char *text, size_t bytes, const char **out, size_t *n);
+/* What was held back at the end of the stream. */
+void cli_stop_flush(cli_stop *s, const char **out, size_t *n);
+void cli_stop_free(cli_stop *s);
+
+/* ---- answers (answer.c) --------------------------------------------------------------------- */
+
+typedef struct cli_answer {
+    const char *finish; /* stop, length, stop_string, cancelled, context_full */
+    size_t n_prompt, n_reused, n_made;
+    double prompt_s, first_s, generate_s; /* prompt; start to first token; first token to end */
+    uint64_t seed;
+    cli_text text; /* all of it, in the answerer's memory */
+} cli_answer;
+
+/* All that one answer needs, made once. */
+typedef struct cli_answerer {
+    cli_engine *engine;
+    cli_out *out; /* where text goes while it comes; NULL: nowhere */
+    bool as_json; /* it goes there as the inside of a JSON string */
+    mote_decoder decoder;
+    cli_stop *stop;
+    char *piece;
+    cli_answer *answer; /* the one in work */
+    bool stopped;
+    double start;
+    cli_progress progress;
+} cli_answerer;
+
+int cli_answerer_open(cli_answerer *a, cli_engine *e, cli_out *out);
+/* Generates after ids; err is filled on failure, nothing printed. */
+mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *answer,
+                           mote_error *err);
+void cli_answerer_close(cli_answerer *a);
+void cli_answer_note(const cli_opts *o, const cli_answer *answer);
+/* -s or a number from the system. */
+uint64_t cli_seed(const cli_opts *o);
+
+/* ---- JSON lines (lines.c) ------------------------------------------------------------------- */
+
+/* Reads stdin line by line; each line is an object that `row` answers with one line. row prints the
+ * answer, or returns false with a text for {"error": ...}. Gives the exit code. */
+typedef bool cli_row_fn(void *user, const mote_value *row, cli_out *out, char error[400]);
+int cli_lines(cli_out *out, cli_row_fn *row, void *user);
+/* A member of a dict, NULL: absent. */
+const mote_value *cli_get(const mote_value *dict, const char *key);
+/* A member that is a list of ids (malloc'ed). */
+bool cli_get_ids(const mote_value *dict, const char *key, cli_ids *out);
+/* A whole JSON text that is a list of ids, or an object with "ids". */
+bool cli_parse_ids(cli_ids *out, const cli_text *text);
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+int cmd_run(const cli_opts *o);
+int cmd_chat(const cli_opts *o);
+int cmd_convert(const cli_opts *o);
+int cmd_info(const cli_opts *o);
+int cmd_verify(const cli_opts *o);
+int cmd_plan(const cli_opts *o);
+int cmd_tokenize(const cli_opts *o);
+int cmd_detokenize(const cli_opts *o);
+int cmd_template(const cli_opts *o);
+int cmd_logits(const cli_opts *o);
+int cmd_perplexity(const cli_opts *o);
+int cmd_bench(const cli_opts *o);
+int cmd_doctor(const cli_opts *o);
+
+#endif

@@ -1,0 +1,64 @@
+/* cmd_plan.c: the memory of a run before it runs. The numbers are those that cli_engine_session
+ * allocates, because it asks the same function. */
+#include <inttypes.h>
+
+#include "cli/cli.h"
+
+static void print_people(cli_out *out, const mote_session_opts *so, const cli_opts *o,
+                         const cli_memory *m)
+{
+    const struct {
+        const char *name;
+        uint64_t bytes;
+    } lines[] = {{"model", m->model},
+                 {"tokenizer", m->tokenizer},
+                 {"session", m->session.state_bytes},
+                 {"keys and values", m->session.kv_bytes},
+                 {"scratch", m->session.scratch_bytes},
+                 {"logits", m->session.logits_bytes},
+                 {"ids and text", m->history + m->text},
+                 {"sampler", m->sampler},
+                 {"all of it", m->total}};
+    char size[32];
+    cli_printf(out, "context %u, batch %u, threads %u, keys and values %s\n", so->n_ctx,
+               so->n_batch, so->n_threads, o->kv);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        cli_printf(out, "%-16s %14" PRIu64 "  %s\n", lines[i].name, lines[i].bytes,
+                   cli_size(size, lines[i].bytes));
+    cli_printf(out, "%-16s %14" PRIu64 "  %s, mapped: shared, and given back when needed\n", "file",
+               m->file, cli_size(size, m->file));
+}
+
+static void print_json(cli_out *out, const mote_session_opts *so, const cli_opts *o,
+                       const cli_memory *m)
+{
+    cli_json_open(out, '{');
+    cli_json_uint(out, "n_ctx", so->n_ctx);
+    cli_json_uint(out, "n_batch", so->n_batch);
+    cli_json_uint(out, "threads", so->n_threads);
+    cli_json_text(out, "kv", o->kv);
+    cli_json_key(out, "memory");
+    cli_memory_json(out, m);
+    cli_json_close(out, '}');
+    cli_json_end_line(out);
+}
+
+int cmd_plan(const cli_opts *o)
+{
+    cli_engine e;
+    cli_out out = {.n = 0};
+    mote_session_opts so;
+    cli_memory m;
+    int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
+    if (code)
+        return code;
+    code = cli_session_options(&e, cli_default_context(&e), 512, false, &so);
+    if (!code)
+        code = cli_engine_plan(&e, &so, true, &m);
+    if (!code && o->json)
+        print_json(&out, &so, o, &m);
+    else if (!code)
+        print_people(&out, &so, o, &m);
+    cli_engine_close(&e);
+    return cli_out_close(&out, code);
+}

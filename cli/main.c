@@ -1,0 +1,224 @@
+/* main.c: the program `mote`: which command, signals, exit code. Read cli.h next, then a
+ * cmd_*.c. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define TEXT_OF(x) #x
+#define NUMBER(x) TEXT_OF(x)
+#ifdef __clang__
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+const cli_command cli_commands[] = {
+    {"run", "MODEL [-p TEXT | -f FILE]", "Generates text after a prompt.",
+     "The prompt is one user message through the file's chat template, if it has one.\n"
+     "--jsonl: {\"prompt\"} -> {\"text\",\"finish_reason\"}",
+     OPT_MODEL | OPT_TEXT | OPT_CHAT | OPT_RAW | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON |
+         OPT_JSONL,
+     cmd_run},
+    {"chat", "MODEL", "Holds a conversation, on a terminal or line by line from a pipe.",
+     "Ctrl-C stops an answer; twice at the prompt, Ctrl-D or /exit leaves; /clear begins anew.",
+     OPT_MODEL | OPT_CHAT | OPT_SAMPLE | OPT_MEMORY | OPT_CPU, cmd_chat},
+    {"convert", "SOURCE -o FILE", "Makes a .mote file.",
+     "SOURCE: a folder as downloaded from a hub, a .gguf file, or a llama2.c checkpoint.",
+     OPT_MODEL | OPT_OUTPUT | OPT_CONVERT, cmd_convert},
+    {"info", "MODEL", "Tells what is in a file.", "", OPT_MODEL | OPT_JSON, cmd_info},
+    {"verify", "MODEL", "Reads all of a file: checksums, header, numbers.", "",
+     OPT_MODEL | OPT_JSON, cmd_verify},
+    {"plan", "MODEL", "Tells the memory that run will use, to the byte.", "",
+     OPT_MODEL | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_plan},
+    {"tokenize", "MODEL [-p TEXT | -f FILE]", "Text to token ids.",
+     "--jsonl: {\"text\"} -> {\"ids\"}", OPT_MODEL | OPT_TEXT | OPT_SPECIAL | OPT_JSON | OPT_JSONL,
+     cmd_tokenize},
+    {"detokenize", "MODEL [--ids IDS]", "Token ids (or numbers on stdin) to text.",
+     "--jsonl: {\"ids\"} -> {\"text\"}", OPT_MODEL | OPT_DECODE | OPT_JSONL, cmd_detokenize},
+    {"template", "MODEL | --file TEMPLATE", "Messages to a prompt, by a chat template.",
+     "--jsonl: {\"messages\",\"add_generation_prompt\",...} -> {\"text\"}",
+     OPT_MODEL | OPT_TEMPLATE | OPT_CHAT | OPT_JSONL, cmd_template},
+    {"logits", "MODEL --jsonl | --ids IDS -o FILE", "Raw logits.",
+     "--jsonl: {\"ids\",\"greedy\":N} -> {\"hash\",\"argmax\",\"greedy\"}\n"
+     "-o: a safetensors file with the tensor logits [n, vocabulary]",
+     OPT_MODEL | OPT_LOGITS | OPT_OUTPUT | OPT_MEMORY | OPT_CPU | OPT_JSONL, cmd_logits},
+    {"perplexity", "MODEL --ids FILE | -f TEXT", "How well a model foretells a text.",
+     "Windows do not overlap; the result is the mean over windows of the mean of their terms.",
+     OPT_MODEL | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_perplexity},
+    {"bench", "MODEL", "Measures speed: tokens a second of prompts and of generation.", "",
+     OPT_MODEL | OPT_BENCH | OPT_MEMORY | OPT_CPU, cmd_bench},
+    {"doctor", "", "Tells what this machine can do.", "", OPT_JSON, cmd_doctor},
+    {NULL, NULL, NULL, NULL, 0, NULL},
+};
+
+/* ---- signals -------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t noted, catching;
+static const char *volatile to_remove;
+static int wake[2] = {-1, -1}; /* a pipe: a byte in it says that a signal was noted */
+
+static void on_end_signal(int number)
+{
+    if (catching && !noted) {
+        int before = errno;
+        ssize_t n = write(wake[1], "", 1);
+        noted = number;
+        (void)n;
+        errno = before;
+        return;
+    }
+    if (to_remove)
+        unlink(to_remove);
+    _exit(128 + number);
+}
+
+static void on_bus_error(int number)
+{
+    static const char text[] = "mote: error: a mapped file changed or could not be read\n";
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)n, (void)number;
+    if (to_remove)
+        unlink(to_remove);
+    _exit(MOTE_ERR_IO);
+}
+
+void cli_catch_signals(void) { catching = 1; }
+
+int cli_interrupted(void) { return noted ? 128 + noted : 0; }
+
+void cli_forget_interrupt(void)
+{
+    char byte;
+    ssize_t n = read(wake[0], &byte, 1);
+    (void)n;
+    noted = 0;
+}
+
+/* The pipe closes the gap between looking at `noted` and waiting in read: a signal in between, or
+ * one that another thread takes, ends the poll. */
+ssize_t cli_read(int fd, void *to, size_t bytes)
+{
+    struct pollfd files[2] = {{.fd = fd, .events = POLLIN}, {.fd = wake[0], .events = POLLIN}};
+    while (!noted && poll(files, 2, -1) < 0 && errno == EINTR)
+        continue;
+    if (!noted)
+        return read(fd, to, bytes);
+    errno = EINTR;
+    return -1;
+}
+
+void cli_remove_on_signal(const char *path) { to_remove = path; }
+
+static void prepare_signals(void)
+{
+    struct sigaction end = {.sa_handler = on_end_signal}, bus = {.sa_handler = on_bus_error},
+                     ignore = {.sa_handler = SIG_IGN}, before;
+    if (pipe(wake) == 0)
+        for (int i = 0; i < 2; i++) {
+            fcntl(wake[i], F_SETFD, FD_CLOEXEC);
+            fcntl(wake[i], F_SETFL, O_NONBLOCK);
+        }
+    sigemptyset(&end.sa_mask);
+    sigemptyset(&bus.sa_mask);
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup */
+        sigaction(SIGHUP, &end, NULL);
+    sigaction(SIGBUS, &bus, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+/* A closed stdin, stdout or stderr must not become some file that is opened later. The stand-ins
+ * fail to read and to write, so nothing seems to have worked. */
+static void prepare_files(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+            _exit(MOTE_ERR_IO);
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+static int version(void)
+{
+    cli_out out = {.n = 0};
+    cli_puts(&out, "mote " MOTE_VERSION " (" COMPILER
+                   ", blas " NUMBER(MOTE_BLAS) ", convert " NUMBER(MOTE_CONVERT) ")\n");
+    return cli_out_close(&out, 0);
+}
+
+static int list_commands(void)
+{
+    cli_out out = {.n = 0};
+    cli_puts(&out, "mote " MOTE_VERSION ", a transformer inference engine\n\n"
+                   "mote COMMAND MODEL ...\n\n");
+    for (const cli_command *c = cli_commands; c->name; c++)
+        cli_printf(&out, "  %-12s %s\n", c->name, c->summary);
+    cli_puts(&out, "\nmote COMMAND --help tells the options of a command; mote --version the "
+                   "version.\n");
+    return cli_out_close(&out, 0);
+}
+
+static const cli_command *find(const char *name)
+{
+    const cli_command *c = cli_commands;
+    while (c->name && strcmp(c->name, name) != 0)
+        c++;
+    return c->name ? c : NULL;
+}
+
+static int unknown(const char *name)
+{
+    const char *names[sizeof cli_commands / sizeof *cli_commands] = {NULL};
+    for (size_t i = 0; cli_commands[i].name; i++)
+        names[i] = cli_commands[i].name;
+    const char *near = cli_nearest(name, names);
+    if (near)
+        return cli_error(EXIT_USAGE, name, "no such command; the nearest is %s", near);
+    return cli_error(EXIT_USAGE, name, "no such command; mote help lists them");
+}
+
+static int run_command(const cli_command *command, int argc, char **argv)
+{
+    cli_opts o;
+    int code = cli_parse(&o, command, argc, argv);
+    if (code)
+        return code;
+    if (o.help)
+        return cli_help(command);
+    bool needs_model = (command->options & OPT_MODEL) && !(command->options & OPT_TEMPLATE);
+    if (needs_model && !o.model)
+        return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s", command->name,
+                         command->arguments);
+    code = command->run(&o);
+    return cli_interrupted() && !code ? cli_interrupted() : code;
+}
+
+int main(int argc, char **argv)
+{
+    prepare_files();
+    prepare_signals();
+    const char *name = argc > 1 ? argv[1] : "";
+    if (!*name) {
+        cli_error(EXIT_USAGE, NULL, "no command given; mote help lists them");
+        return EXIT_USAGE;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0)
+        return version();
+    bool help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    if (help && argc == 2)
+        return list_commands();
+    const cli_command *command = find(help ? argv[2] : name);
+    if (!command)
+        return unknown(help ? argv[2] : name);
+    return help ? cli_help(command) : run_command(command, argc - 2, argv + 2);
+}

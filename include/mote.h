@@ -1,0 +1,418 @@
+/* mote.h: the public API of libmote, a transformer inference engine for small language models.
+ *
+ * Freestanding: no allocation, no stdio, no threads, no globals. The caller gives all memory:
+ * every object has a *_bytes() that says exactly how much and an *_init() that carves it.
+ * Files, malloc and threads for hosted programs are in mote_host.h.
+ *
+ * Objects
+ *   mote_image      a validated view of a .mote file in memory (mapped file or flash)
+ *   mote_model      weights bound to a graph; immutable, shared by any number of threads
+ *   mote_session    one timeline: KV cache, position, scratch; one thread at a time
+ *   mote_tokenizer  text <-> ids, from tables inside the image; immutable, shared
+ *   mote_sampler    chooses the next id from logits
+ *
+ * Same file, same ids, same KV type: the same logits, bit for bit, on every CPU, for any number of
+ * threads and any split of the prompt. docs/format.md describes the file.
+ */
+#ifndef MOTE_H
+#define MOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MOTE_VERSION_MAJOR 0
+#define MOTE_VERSION_MINOR 1
+#define MOTE_VERSION_PATCH 0
+#define MOTE_VERSION "0.1.0"
+
+/* Memory given to an *_init() function must be aligned to this many bytes. */
+#define MOTE_ALIGN 64
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+/* What went wrong; the values are also the exit codes of the command line. */
+typedef enum mote_status {
+    MOTE_OK = 0,
+    MOTE_ERR_LIMIT = 2,       /* a limit the caller asked to exceed (prompt longer than context) */
+    MOTE_ERR_FILE = 3,        /* the model file is damaged or inconsistent */
+    MOTE_ERR_IO = 4,          /* reading or writing failed */
+    MOTE_ERR_MEMORY = 5,      /* the memory given is too small */
+    MOTE_ERR_UNSUPPORTED = 6, /* valid, but not something this build can do */
+    MOTE_CANCELLED = 130      /* the caller's cancel function said so */
+} mote_status;
+
+/* Filled on failure; never needs freeing. `what` is a constant string, `name` a copy (cut, control
+ * bytes replaced by '?'), got/wanted are meaningful when has_numbers is set. */
+typedef struct mote_error {
+    mote_status status;
+    const char *what;
+    char name[64];
+    bool has_numbers;
+    uint64_t got, wanted;
+} mote_error;
+
+/* ---- the file ----------------------------------------------------------------------------- */
+
+struct mote_index; /* loader/format.h */
+
+typedef struct mote_text {
+    const char *ptr; /* UTF-8, not terminated */
+    size_t bytes;
+} mote_text;
+
+typedef struct mote_image {
+    const uint8_t *base; /* the whole file */
+    size_t bytes;
+    const uint8_t *data;            /* where tensor offsets count from */
+    const struct mote_index *index; /* inside the file */
+} mote_image;
+
+/* Validates a whole file in memory: header length, index checksum, every record, every range.
+ * base: aligned to MOTE_ALIGN, stays readable and unchanged while anything made from it lives.
+ * Reads the index only, never the JSON header or tensor contents. Time O(records). */
+mote_status mote_image_open(mote_image *image, const void *base, size_t bytes, mote_error *err);
+
+/* ---- looking into a file ------------------------------------------------------------------ */
+
+/* Texts of a file; empty when it has none. Valid UTF-8, but from a stranger: escape before a
+ * terminal sees them. */
+typedef enum mote_image_string {
+    MOTE_IMAGE_NAME, MOTE_IMAGE_FAMILY, MOTE_IMAGE_SOURCE, MOTE_IMAGE_LICENCE, MOTE_IMAGE_CONVERTER,
+    MOTE_IMAGE_CHAT_TEMPLATE, MOTE_IMAGE_BOS, MOTE_IMAGE_EOS, MOTE_IMAGE_UNK, MOTE_IMAGE_PAD,
+    MOTE_IMAGE_CARD
+} mote_image_string;
+
+mote_text mote_image_text(const mote_image *image, mote_image_string which);
+
+typedef struct mote_image_info {
+    uint32_t version, id;    /* of the format; CRC of the index */
+    uint32_t n_layers;       /* 0: a tokenizer without a model */
+    uint32_t n_tensors, n_vocab, hidden, n_ctx;
+    int32_t bos_id;          /* -1: none */
+    const char *weight_type; /* the type asked for when it was made; NULL: unknown */
+    uint64_t json_bytes, index_bytes;
+} mote_image_info;
+
+void mote_image_get_info(const mote_image *image, mote_image_info *info);
+
+typedef struct mote_tensor_info {
+    char name[64];
+    const char *type; /* "f32", "q8" ...; "bytes" for tables */
+    uint32_t group, n_mats;
+    uint64_t rows, k, bytes;
+    bool is_tokenizer;
+} mote_tensor_info;
+
+/* i in [0, n_tensors). */
+void mote_image_get_tensor(const mote_image *image, size_t i, mote_tensor_info *info);
+
+/* Contents of the tokenizer's i-th table (tokenizer/tables.h), padding included; empty: it has none. */
+mote_text mote_image_table(const mote_image *image, uint32_t i);
+
+/* The JSON header is the canonical one and its checksum is right. */
+mote_status mote_image_verify_header(const mote_image *image, mote_error *err);
+/* Reads a whole tensor: checksum, and all values (scales too) are finite. */
+mote_status mote_image_verify_tensor(const mote_image *image, size_t i, mote_error *err);
+
+/* ---- the model ---------------------------------------------------------------------------- */
+
+typedef struct mote_model mote_model;
+
+typedef struct mote_model_opts {
+    const char *isa; /* highest kernel tier to use ("ref", "avx2" ...); NULL: the best usable */
+    bool blas;       /* use the BLAS variant, if built in: fast float prefill without P1 */
+} mote_model_opts;
+
+/* Bytes that mote_model_init needs for this image; 0 and err set when the image is no usable
+ * language model (missing or misshapen tensors, unknown features). */
+size_t mote_model_bytes(const mote_image *image, mote_error *err);
+
+/* mem: mote_model_bytes() bytes, aligned to MOTE_ALIGN; the model lives there. */
+mote_status mote_model_init(mote_model **out, void *mem, size_t mem_bytes, const mote_image *image,
+                            const mote_model_opts *opts, mote_error *err);
+
+typedef struct mote_model_info {
+    uint32_t n_layers, n_vocab, n_ctx_train, hidden;
+    uint32_t max_heads, max_kv_heads, max_head_dim, max_ff;
+    uint64_t n_parameters;      /* shared tensors counted once */
+    uint64_t weight_bytes;      /* tensors of the graph, tokenizer not counted */
+    uint64_t decode_read_bytes; /* weights read for one decoded token */
+    const char *tier;           /* highest kernel tier in use */
+    uint32_t id;                /* CRC of the index: names the model */
+} mote_model_info;
+
+void mote_model_get_info(const mote_model *model, mote_model_info *info);
+
+/* Names of the kernel tiers this CPU can run, lowest first; NULL past the end. */
+const char *mote_usable_tier(size_t i);
+
+/* ---- sessions ----------------------------------------------------------------------------- */
+
+typedef enum mote_kv { MOTE_KV_F32 = 0, MOTE_KV_F16 = 1, MOTE_KV_Q8 = 2 } mote_kv;
+
+typedef struct mote_session_opts {
+    uint32_t n_ctx;     /* positions the KV cache holds; 1 .. n_ctx_train */
+    mote_kv kv;         /* how keys and values are stored */
+    uint32_t n_batch;   /* rows one mote_forward call may take; 0: a guest without scratch */
+    uint32_t n_logits;  /* rows of one call whose logits are wanted; at least 1 unless a guest */
+    uint32_t n_threads; /* threads mote_forward will run on; at least 1 */
+} mote_session_opts;
+
+typedef struct mote_session mote_session;
+
+/* Exact bytes of a session, and what they are for. The same on every tier. */
+typedef struct mote_session_plan {
+    uint64_t state_bytes;   /* the session record */
+    uint64_t kv_bytes;      /* keys and values */
+    uint64_t scratch_bytes; /* activations, shared and per thread */
+    uint64_t logits_bytes;
+    uint64_t total_bytes;
+} mote_session_plan;
+
+mote_status mote_session_plan_bytes(mote_session_plan *plan, const mote_model *model,
+                                    const mote_session_opts *opts, mote_error *err);
+
+mote_status mote_session_init(mote_session **out, void *mem, size_t mem_bytes,
+                              const mote_model *model, const mote_session_opts *opts,
+                              mote_error *err);
+
+/* Positions held; the next row of this session must have this position. */
+uint32_t mote_session_length(const mote_session *session);
+uint32_t mote_session_capacity(const mote_session *session);
+
+/* Forgets all positions from `length` on (length <= mote_session_length). */
+void mote_session_rewind(mote_session *session, uint32_t length);
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+/* One row of a forward pass. Rows of one session must come together, positions ascending by one
+ * from mote_session_length(). One prompt is one session with many rows; a batch is many sessions
+ * with one row each. */
+typedef struct mote_row {
+    int32_t token;
+    uint32_t pos;
+    mote_session *session;
+    bool want_logits;
+} mote_row;
+
+/* A team of threads. run() calls fn(arg, thread) on n_threads threads (0 .. n_threads-1, the
+ * caller's included) and returns when all are done; barrier() waits for all of them. */
+typedef struct mote_team {
+    uint32_t n_threads;
+    void *user;
+    void (*run)(void *user, void (*fn)(void *arg, uint32_t thread), void *arg);
+    void (*barrier)(void *user, uint32_t thread);
+} mote_team;
+
+/* Hooks, all optional. cancel: asked by thread 0 before every layer; true ends the call with
+ * MOTE_CANCELLED and no session changed. trace: called by thread 0 with the residual stream
+ * x [n_rows, n] f32: layer 0 = embeddings, layer i = output of layer i (1 .. n_layers),
+ * n_layers + 1 = after the final norm (only rows that want logits). */
+typedef struct mote_hooks {
+    void *user;
+    bool (*cancel)(void *user);
+    void (*trace)(void *user, uint32_t layer, const float *x, size_t n_rows, size_t n);
+} mote_hooks;
+
+/* Runs the rows through the model. `lead` gives scratch and logits space (its n_batch >= n_rows);
+ * it need not be among the rows. team NULL: one thread. On success every session has grown by its
+ * rows; on any error none has.  MOTE_ERR_LIMIT: a position beyond a session's capacity or out of
+ * order, a token outside the vocabulary, too many rows. MOTE_ERR_FILE: a logit is not finite. */
+mote_status mote_forward(mote_session *lead, const mote_row *rows, size_t n_rows,
+                         const mote_team *team, const mote_hooks *hooks, mote_error *err);
+
+/* Logits [n_vocab] of the i-th row that wanted them in the last call led by this session;
+ * valid until the next one. */
+float *mote_session_logits(mote_session *lead, size_t i);
+
+/* ---- sampling ----------------------------------------------------------------------------- */
+
+typedef struct mote_logit_bias {
+    int32_t token;
+    float bias;
+} mote_logit_bias;
+
+/* llama.cpp's sampler chain, order and defaults: logit bias, penalties, top-k, top-p, min-p,
+ * temperature. docs/sampling.md has the formulas. */
+typedef struct mote_sampler_opts {
+    float temperature;       /* <= 0: greedy */
+    int32_t top_k;           /* <= 0: all */
+    float top_p;             /* >= 1: off */
+    float min_p;             /* <= 0: off */
+    float repeat_penalty;    /* 1: off */
+    float presence_penalty;  /* 0: off */
+    float frequency_penalty; /* 0: off */
+    uint32_t repeat_last_n;  /* ids the penalties look back on; 0: no penalties */
+    uint64_t seed;
+    const mote_logit_bias *bias;
+    size_t n_bias;
+} mote_sampler_opts;
+
+typedef struct mote_sampler mote_sampler;
+
+void mote_sampler_defaults(mote_sampler_opts *opts);
+/* 0 and err set when an option is out of range. */
+size_t mote_sampler_bytes(size_t n_vocab, const mote_sampler_opts *opts, mote_error *err);
+mote_status mote_sampler_init(mote_sampler **out, void *mem, size_t mem_bytes,
+                              const mote_model *model, const mote_sampler_opts *opts,
+                              mote_error *err);
+/* Tells the sampler about an id of the text (prompt or generated), for the penalties. */
+void mote_sampler_accept(mote_sampler *sampler, int32_t id);
+/* Chooses an id from logits [n_vocab]; does not change them. */
+int32_t mote_sampler_choose(mote_sampler *sampler, const float *logits);
+/* Index of the largest logit, the lowest index on ties. */
+int32_t mote_argmax(const float *logits, size_t n);
+
+/* ---- generation --------------------------------------------------------------------------- */
+
+typedef enum mote_finish {
+    MOTE_FINISH_STOP = 0,    /* an end token */
+    MOTE_FINISH_LENGTH,      /* max_tokens made */
+    MOTE_FINISH_CONTEXT,     /* the context is full */
+    MOTE_FINISH_CALLER,      /* the token function returned false */
+    MOTE_FINISH_CANCELLED    /* the cancel hook said so */
+} mote_finish;
+
+typedef struct mote_generate_opts {
+    const int32_t *ids; /* prompt, appended to what the session holds; at least one id */
+    size_t n_ids;
+    size_t max_tokens;  /* SIZE_MAX: until something else ends it */
+    const int32_t *end_ids;
+    size_t n_end_ids;
+    mote_sampler *sampler; /* is told all ids; NULL: the best token, always */
+    const mote_team *team;
+    const mote_team *prompt_team; /* for the prompt; NULL: team */
+    const mote_hooks *hooks;
+    /* Called for every id made, end tokens not included; false stops. */
+    bool (*token)(void *user, int32_t id);
+    /* Called after each chunk of the prompt; may be NULL. */
+    void (*progress)(void *user, size_t done, size_t total);
+    void *user;
+} mote_generate_opts;
+
+/* Feeds the prompt in chunks of the session's n_batch, then generates. A prompt that does not fit
+ * is refused before any work: MOTE_ERR_LIMIT, got = positions needed, wanted = capacity. */
+mote_status mote_generate(mote_session *session, const mote_generate_opts *opts,
+                          mote_finish *finish, mote_error *err);
+
+/* ---- tokenizer ---------------------------------------------------------------------------- */
+
+typedef struct mote_tokenizer mote_tokenizer;
+
+size_t mote_tokenizer_bytes(void);
+/* mem: mote_tokenizer_bytes() bytes, aligned to MOTE_ALIGN. MOTE_ERR_UNSUPPORTED: no tokenizer
+ * in the file. Checks table sizes only; every look-up is bounds-checked later. */
+mote_status mote_tokenizer_init(mote_tokenizer **out, void *mem, size_t mem_bytes,
+                                const mote_image *image, mote_error *err);
+uint32_t mote_tokenizer_vocab_size(const mote_tokenizer *t);
+
+/* Part of a text whose bytes may not become special tokens (what a user typed into a chat). */
+typedef struct mote_span {
+    size_t begin, end;
+} mote_span;
+
+enum {
+    MOTE_ENCODE_ADD_SPECIAL = 1,  /* add what the tokenizer's post-processor adds (BOS ...) */
+    MOTE_ENCODE_NO_SPECIAL_TEXT = 2 /* special tokens written in the text are plain text */
+};
+
+/* Working memory for a text of this many bytes. */
+size_t mote_encode_scratch_bytes(const mote_tokenizer *t, size_t text_bytes);
+/* Upper bound of ids for a text of this many bytes. */
+size_t mote_encode_max_ids(const mote_tokenizer *t, size_t text_bytes);
+
+/* ids of a text, as the Hugging Face tokenizer gives them. plain: ascending spans treated as under
+ * MOTE_ENCODE_NO_SPECIAL_TEXT (may be NULL). Invalid UTF-8 is read as U+FFFD. Linear time.
+ * ids: [cap]; *n_ids: ids written. MOTE_ERR_MEMORY: scratch or cap too small. */
+mote_status mote_encode(const mote_tokenizer *t, const char *text, size_t text_bytes,
+                        unsigned flags, const mote_span *plain, size_t n_plain, int32_t *ids,
+                        size_t cap, size_t *n_ids, void *scratch, size_t scratch_bytes,
+                        mote_error *err);
+
+/* The piece of one id: raw bytes of a vocabulary entry as stored (for display); empty for ids
+ * outside the vocabulary. */
+mote_text mote_token_piece(const mote_tokenizer *t, int32_t id);
+bool mote_token_is_special(const mote_tokenizer *t, int32_t id);
+/* The id of a piece (added tokens included), or -1. */
+int32_t mote_token_find(const mote_tokenizer *t, const char *text, size_t bytes);
+
+/* Text of ids, as the Hugging Face tokenizer gives it, always valid UTF-8: what is none becomes
+ * U+FFFD. Writes at most cap bytes to out and returns how many the whole text has. Ids outside the
+ * vocabulary give nothing. */
+size_t mote_decode(const mote_tokenizer *t, const int32_t *ids, size_t n, bool skip_special,
+                   char *out, size_t cap);
+
+/* Streaming decoder: pushes give complete UTF-8 only; the concatenation of all pushes and the
+ * final flush equals mote_decode(), but for byte tokens (<0xE2>) that make no valid text: there the
+ * whole run becomes U+FFFD, which a stream cannot know when it shows the beginning. */
+typedef struct mote_decoder {
+    const mote_tokenizer *tokenizer;
+    bool skip_special;
+    uint8_t state[64]; /* private */
+} mote_decoder;
+
+/* Bytes that one push or flush can give at most. */
+size_t mote_decode_max_bytes(const mote_tokenizer *t);
+void mote_decoder_init(mote_decoder *d, const mote_tokenizer *t, bool skip_special);
+/* out: [mote_decode_max_bytes()]; returns bytes written. Ids outside the vocabulary give nothing. */
+size_t mote_decoder_push(mote_decoder *d, int32_t id, char *out);
+size_t mote_decoder_flush(mote_decoder *d, char *out);
+
+/* End tokens of the model (generation configuration, tokenizer configuration). */
+size_t mote_end_ids(const mote_image *image, const int32_t **ids);
+
+/* ---- chat templates ----------------------------------------------------------------------- */
+
+/* A value handed to a chat template: a small JSON-like tree, owned by the caller. */
+typedef enum mote_value_kind {
+    MOTE_VALUE_NONE = 0, MOTE_VALUE_BOOL, MOTE_VALUE_INT, MOTE_VALUE_FLOAT, MOTE_VALUE_STRING,
+    MOTE_VALUE_LIST, MOTE_VALUE_DICT
+} mote_value_kind;
+
+typedef struct mote_value mote_value;
+typedef struct mote_member mote_member;
+
+struct mote_value {
+    mote_value_kind kind;
+    bool untrusted; /* STRING: what a user wrote; never becomes a special token */
+    union {
+        bool boolean;
+        int64_t integer;
+        double number;
+        mote_text string;
+        struct { const mote_value *items; size_t n; } list;
+        struct { const mote_member *members; size_t n; } dict; /* in order */
+    } as;
+};
+
+struct mote_member {
+    mote_text key;
+    mote_value value;
+};
+
+/* Renders a chat template (the part of Jinja that published templates use) with the variables of
+ * `vars` (a DICT: messages, add_generation_prompt, bos_token ...). mem: any memory, all the
+ * template's values and text live there; MOTE_ERR_MEMORY when it runs out. The text and the spans
+ * of it that stem from untrusted strings point into mem. strftime_now takes `now` (seconds since
+ * 1970, UTC). A raise_exception() gives MOTE_ERR_LIMIT with the message in text. */
+typedef struct mote_rendered {
+    mote_text text;
+    const mote_span *untrusted;
+    size_t n_untrusted;
+} mote_rendered;
+
+mote_status mote_template_render(mote_rendered *out, mote_text source, const mote_value *vars,
+                                 int64_t now, void *mem, size_t mem_bytes, mote_error *err);
+
+/* The file's chat template; empty when it has none. */
+mote_text mote_chat_template(const mote_image *image);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

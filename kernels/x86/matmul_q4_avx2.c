@@ -1,0 +1,163 @@
+/* matmul_q4_avx2.c: products with 4-bit weights (q4, q4_0, q4_1) for AVX2: Haswell 2013+, Zen.
+ * Read ref/matmul_quant_ref.c first; the bits are the same.
+ *
+ * One step, 8 rows (half a line, 32 bytes) against one token:
+ *
+ *   line   | r0: 4 bytes | r1: 4 bytes | ... r7 |      byte j = code k+j | code k+4+j << 4
+ *   & 15 -> codes k..k+3        >> 4 & 15 -> codes k+4..k+7       (q4: pshufb looks the level up)
+ *   maddubs with the 4 activations of k..k+3 (k+4..k+7) in every lane -> int16 pairs
+ *
+ * int16 is wide enough: 8 x 15 x 127 x 2 for a whole group of q4_0 and q4_1, so they widen once a
+ * group; q4's levels (0..62 after the offset) allow 2 x 62 x 127 x 2, so it widens every line.
+ */
+#include "kernels/x86/avx2.h"
+
+typedef struct token {
+    const int8_t *codes;
+    const float *scales;
+    const int32_t *sums;
+} token;
+
+/* int32 sums of one group of 32 columns: H half lines of rows, T tokens. */
+ALWAYS void sum_group(__m256i sum[4][2], const uint8_t *lines, const token *x, size_t g,
+                      const size_t T, const size_t H, const enum mote_type type)
+{
+    const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const __m256i levels = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 7, 13, 18, 22, 25, 28, 31, 34, 37, 40, 43, 47, 51, 56, 62));
+    for (size_t t = 0; t < T; t++)
+        for (size_t h = 0; h < H; h++)
+            sum[t][h] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+        __m256i lo[2], hi[2];
+        for (size_t h = 0; h < H; h++) {
+            __m256i v = load_si(lines + j * MOTE_LINE + 32 * h);
+            lo[h] = _mm256_and_si256(v, low);
+            hi[h] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+            if (type == MOTE_Q4) {
+                lo[h] = _mm256_shuffle_epi8(levels, lo[h]);
+                hi[h] = _mm256_shuffle_epi8(levels, hi[h]);
+            }
+        }
+        for (size_t t = 0; t < T; t++) {
+            __m256i a = spread_codes(x[t].codes + 32 * g + 8 * j);
+            __m256i b = spread_codes(x[t].codes + 32 * g + 8 * j + 4);
+            for (size_t h = 0; h < H; h++) {
+                __m256i m = _mm256_add_epi16(_mm256_maddubs_epi16(lo[h], a),
+                                             _mm256_maddubs_epi16(hi[h], b));
+                if (type == MOTE_Q4)
+                    sum[t][h] = _mm256_add_epi32(sum[t][h], _mm256_madd_epi16(m, ones));
+                else
+                    sum[t][h] = _mm256_add_epi16(sum[t][h], m);
+                keep_si(&sum[t][h]);
+            }
+        }
+    }
+    if (type != MOTE_Q4)
+        for (size_t t = 0; t < T; t++)
+            for (size_t h = 0; h < H; h++)
+                sum[t][h] = _mm256_madd_epi16(sum[t][h], ones);
+}
+
+/* Scales (and minima, for q4_1) of 8 rows. */
+ALWAYS __m256 group_scale(const uint8_t *tile, size_t g, size_t half, const enum mote_type type)
+{
+    if (type == MOTE_Q4) {
+        const uint8_t *steps = tile + MOTE_LINE + 16 * g + 8 * half;
+        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)steps)));
+    }
+    return load_half(tile + (type == MOTE_Q4_1 ? 64 : 32) * g + 16 * half);
+}
+
+/* Rows 8*half .. of a tile, 8*H of them, against T tokens, over all columns. */
+ALWAYS void block(float *out, size_t out_stride, const token *x, const mote_mat *w,
+                  const uint8_t *tile, size_t half, const size_t T, const size_t H,
+                  const enum mote_type type)
+{
+    const uint8_t *lines = tile + mote_tile_scale_bytes(type, 32, w->k) + 32 * half;
+    __m256 acc[4][2];
+    for (size_t t = 0; t < T; t++)
+        for (size_t h = 0; h < H; h++)
+            acc[t][h] = _mm256_setzero_ps();
+    for (size_t g = 0; g < w->k / 32; g++) {
+        __m256i sum[4][2];
+        if (T == 1)
+            for (size_t j = 0; j < 4; j++)
+                ahead(lines + (4 * g + j) * MOTE_LINE);
+        sum_group(sum, lines + 4 * g * MOTE_LINE, x, g, T, H, type);
+        for (size_t h = 0; h < H; h++) {
+            __m256 ws = group_scale(tile, g, half + h, type), minimum;
+            if (type == MOTE_Q4_1)
+                minimum = load_half(tile + 64 * g + 32 + 16 * (half + h));
+            for (size_t t = 0; t < T; t++) {
+                __m256 as = _mm256_broadcast_ss(x[t].scales + g);
+                __m256i asum = _mm256_set1_epi32(x[t].sums[g]);
+                __m256i s = sum[t][h];
+                if (type == MOTE_Q4)
+                    s = _mm256_sub_epi32(s, _mm256_mullo_epi32(asum, _mm256_set1_epi32(34)));
+                if (type == MOTE_Q4_0)
+                    s = _mm256_sub_epi32(s, _mm256_slli_epi32(asum, 3));
+                acc[t][h] =
+                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), _mm256_mul_ps(ws, as), acc[t][h]);
+                if (type == MOTE_Q4_1)
+                    acc[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(asum),
+                                                _mm256_mul_ps(minimum, as), acc[t][h]);
+            }
+        }
+    }
+    for (size_t t = 0; t < T; t++)
+        for (size_t h = 0; h < H; h++) {
+            if (type == MOTE_Q4)
+                acc[t][h] = _mm256_mul_ps(
+                    acc[t][h], _mm256_loadu_ps((const float *)(const void *)tile + 8 * (half + h)));
+            _mm256_storeu_ps(out + t * out_stride + 8 * (half + h), acc[t][h]);
+        }
+}
+
+ALWAYS void product(float *out, size_t out_stride, const mote_acts *x, size_t n, const mote_mat *w,
+                    size_t begin, size_t end, const enum mote_type type)
+{
+    for (size_t i = begin; i < end; i++) {
+        const uint8_t *tile = w->data + i * w->tile_bytes;
+        for (size_t t = 0; t < n; t += 4) {
+            float *o = out + t * out_stride + 16 * (i - begin);
+            token toks[4];
+            for (size_t j = 0; j < 4; j++) {
+                size_t row = t + j < n ? t + j : t;
+                toks[j] = (token){x->codes + row * x->code_stride,
+                                  x->scales + row * x->group_stride,
+                                  x->sums + row * x->group_stride};
+            }
+            if (n - t == 1)
+                block(o, out_stride, toks, w, tile, 0, 1, 2, type);
+            else if (n - t == 2)
+                block(o, out_stride, toks, w, tile, 0, 2, 2, type);
+            else
+                for (size_t half = 0; half < 2; half++) {
+                    if (n - t == 3)
+                        block(o, out_stride, toks, w, tile, half, 3, 1, type);
+                    else
+                        block(o, out_stride, toks, w, tile, half, 4, 1, type);
+                }
+        }
+    }
+}
+
+void mote_k_matmul_q4_avx2(float *out, size_t out_stride, const mote_acts *x, size_t n,
+                           const mote_mat *w, size_t begin, size_t end)
+{
+    product(out, out_stride, x, n, w, begin, end, MOTE_Q4);
+}
+
+void mote_k_matmul_q4_0_avx2(float *out, size_t out_stride, const mote_acts *x, size_t n,
+                             const mote_mat *w, size_t begin, size_t end)
+{
+    product(out, out_stride, x, n, w, begin, end, MOTE_Q4_0);
+}
+
+void mote_k_matmul_q4_1_avx2(float *out, size_t out_stride, const mote_acts *x, size_t n,
+                             const mote_mat *w, size_t begin, size_t end)
+{
+    product(out, out_stride, x, n, w, begin, end, MOTE_Q4_1);
+}

@@ -1,0 +1,32 @@
+/* arena.h: carving objects out of one piece of memory. The same code measures and carves: with base
+ * NULL it only counts, so a size can never differ from what is used. */
+#ifndef MOTE_ARENA_H
+#define MOTE_ARENA_H
+
+#include "include/mote.h"
+
+typedef struct mote_arena {
+    uint8_t *base;  /* NULL: measure */
+    uint64_t used;
+    bool overflow;  /* a size did not fit 63 bits */
+} mote_arena;
+
+/* n objects of `each` bytes, MOTE_ALIGN-aligned and padded. NULL while measuring. */
+static inline void *mote_take(mote_arena *a, uint64_t n, uint64_t each)
+{
+    uint64_t limit = (uint64_t)1 << 62;
+    if (each && n > (limit - MOTE_ALIGN) / each) {
+        a->overflow = true;
+        return NULL;
+    }
+    uint64_t bytes = (n * each + MOTE_ALIGN - 1) / MOTE_ALIGN * MOTE_ALIGN;
+    if (a->overflow || bytes > limit - a->used) {
+        a->overflow = true;
+        return NULL;
+    }
+    void *p = a->base && bytes ? a->base + a->used : NULL;
+    a->used += bytes;
+    return p;
+}
+
+#endif

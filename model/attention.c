@@ -1,0 +1,248 @@
+/* attention.c: softmax(q k^T * scale) v over the KV cache. Read forward.c first.
+ *
+ * Positions are taken in blocks of 256 that start at multiples of 256. Within a block: all scores of
+ * a query (a product with the key tiles), their softmax against the block's own maximum, the weighted
+ * sum of the values. Blocks are joined left to right by one formula (mote_kernels.merge). So a result
+ * depends on the cache's contents and the position only, never on how rows are grouped or shared.
+ *
+ * The query heads that share a KV head attend together, and so do neighbouring rows of a prompt.
+ * Few rows (decoding): a job is (row, KV head, block) and the join comes after a barrier. Many rows:
+ * a job is (some rows, KV head), all blocks.
+ */
+#include <string.h>
+
+#include "model/model.h"
+
+/* Queries that attend together: rows [row, row + n_rows) of one session, the heads of one KV head. */
+typedef struct queries {
+    size_t layer, row, n_rows, kv_head;
+    size_t group, n; /* heads per row; n = n_rows * group */
+} queries;
+
+/* First position that the row at `pos` sees. */
+static size_t first_seen(const mote_layer *rec, size_t pos)
+{
+    return rec->window && pos + 1 > rec->window ? pos + 1 - rec->window : 0;
+}
+
+/* Copies the queries together, in the form the keys are stored in. */
+static mote_acts gather(const mote_run *r, mote_thread_scratch *own, const queries *q, mote_kv kv)
+{
+    const mote_model *m = r->model;
+    size_t dim = m->layers[q->layer].rec->head_dim;
+    mote_act_rows *a = &own->query_acts;
+    for (size_t i = 0; i < q->n; i++) {
+        const float *from = r->lead->q + (q->row + i / q->group) * m->max_q +
+                            (q->kv_head * q->group + i % q->group) * dim;
+        float *to = own->queries + i * a->f32_stride;
+        memcpy(to, from, dim * sizeof *to);
+        if (kv == MOTE_KV_Q8)
+            m->kernels.quantize(a->codes + i * a->code_stride, a->scales + i * a->group_stride,
+                                a->sums + i * a->group_stride, to, dim);
+    }
+    return (mote_acts){.f32 = own->queries,
+                       .codes = a->codes,
+                       .scales = a->scales,
+                       .sums = a->sums,
+                       .f32_stride = a->f32_stride,
+                       .code_stride = a->code_stride,
+                       .group_stride = a->group_stride};
+}
+
+/* What each query sees of a block: positions [lo, hi) within it. Returns their union. */
+static mote_range see(const mote_run *r, mote_thread_scratch *own, const queries *q, size_t block)
+{
+    const mote_layer *rec = r->model->layers[q->layer].rec;
+    mote_range all = {MOTE_BLOCK, 0};
+    for (size_t i = 0; i < q->n; i++) {
+        size_t pos = r->rows[q->row + i / q->group].pos, base = block * MOTE_BLOCK;
+        size_t lo = first_seen(rec, pos), hi = pos + 1;
+        lo = lo > base ? lo - base : 0;
+        hi = hi > base ? hi - base : 0;
+        own->lo[i] = (uint16_t)(lo < MOTE_BLOCK ? lo : MOTE_BLOCK);
+        own->hi[i] = (uint16_t)(hi < MOTE_BLOCK ? hi : MOTE_BLOCK);
+        if (own->lo[i] < own->hi[i]) {
+            all.begin = own->lo[i] < all.begin ? own->lo[i] : all.begin;
+            all.end = own->hi[i] > all.end ? own->hi[i] : all.end;
+        }
+    }
+    return all;
+}
+
+/* One block for all queries: out [n, dim], max [n], sum [n]. Queries that see nothing of it (a
+ * window's end, later rows' block) have lo >= hi afterwards and no result. */
+static void attend_block(const mote_run *r, mote_thread_scratch *own, const queries *q,
+                         const mote_acts *acts, size_t block, float *out, size_t out_stride,
+                         float *max, float *sum)
+{
+    static const enum mote_type key_type[] = {MOTE_F32, MOTE_F16, MOTE_Q8};
+    const mote_kernels *k = &r->model->kernels;
+    const mote_layer *rec = r->model->layers[q->layer].rec;
+    const mote_session *s = r->rows[q->row].session;
+    const mote_kv_layer *kv = &s->kv[q->layer];
+    size_t dim = rec->head_dim, at = block * MOTE_BLOCK;
+    mote_range seen = see(r, own, q, block);
+    if (seen.begin >= seen.end)
+        return;
+    mote_mat keys = {.data = kv->k + q->kv_head * kv->k_head_bytes,
+                     .tile_bytes = kv->k_tile_bytes,
+                     .k = s->opts.kv == MOTE_KV_Q8 ? mote_round_up(dim, 4) : dim,
+                     .group = 32,
+                     .type = key_type[s->opts.kv]};
+    size_t tile = seen.begin / MOTE_TILE_ROWS, end = (seen.end + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
+    k->matmul[keys.type](own->scores + tile * MOTE_TILE_ROWS, MOTE_BLOCK, acts, q->n, &keys,
+                         at / MOTE_TILE_ROWS + tile, at / MOTE_TILE_ROWS + end);
+    size_t first = q->n, last = 0; /* queries that see something are neighbours */
+    for (size_t i = 0; i < q->n; i++)
+        if (own->lo[i] < own->hi[i]) {
+            first = i < first ? i : first;
+            last = i;
+            k->softmax(own->scores + i * MOTE_BLOCK, own->lo[i], own->hi[i], rec->attn_scale,
+                       rec->attn_softcap, &max[i], &sum[i]);
+        }
+    size_t groups = (dim + 31) / 32;
+    k->values[s->opts.kv](out + first * out_stride, out_stride, own->scores + first * MOTE_BLOCK,
+                          MOTE_BLOCK, own->lo + first, own->hi + first, last + 1 - first,
+                          kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes,
+                          kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups
+                                       : NULL,
+                          dim);
+}
+
+/* ---- many rows: all blocks by one thread ------------------------------------------------------ */
+
+static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
+{
+    mote_thread_scratch *own = &r->lead->threads[thread];
+    const mote_kernels *k = &r->model->kernels;
+    const mote_layer *rec = r->model->layers[q->layer].rec;
+    size_t dim = rec->head_dim, stride = r->model->max_head_dim;
+    size_t last_row = q->row + q->n_rows - 1;
+    size_t first = first_seen(rec, r->rows[q->row].pos) / MOTE_BLOCK;
+    float *max = own->attn_max, *sum = own->attn_sum; /* so far; this block's behind them */
+    size_t half = r->model->max_group > MOTE_QUERY_ROWS ? r->model->max_group : MOTE_QUERY_ROWS;
+    mote_acts acts = gather(r, own, q, r->rows[q->row].session->opts.kv);
+    for (size_t i = 0; i < q->n; i++)
+        sum[i] = 0.0f;
+    for (size_t b = first; b <= r->rows[last_row].pos / MOTE_BLOCK; b++) {
+        attend_block(r, own, q, &acts, b, own->attn[1], stride, max + half, sum + half);
+        for (size_t i = 0; i < q->n; i++) {
+            float *so_far = own->attn[0] + i * stride, *block = own->attn[1] + i * stride;
+            if (own->lo[i] >= own->hi[i])
+                continue;
+            if (sum[i] == 0.0f) { /* its first block; a sum is at least exp(0) = 1 after that */
+                memcpy(so_far, block, dim * sizeof *block);
+                max[i] = max[half + i];
+                sum[i] = sum[half + i];
+            } else {
+                k->merge(so_far, &max[i], &sum[i], block, max[half + i], sum[half + i], dim);
+            }
+        }
+    }
+    for (size_t i = 0; i < q->n; i++)
+        k->divide(r->lead->q + (q->row + i / q->group) * r->model->max_q +
+                      (q->kv_head * q->group + i % q->group) * dim,
+                  own->attn[0] + i * stride, sum[i], dim);
+}
+
+/* How many of the rows from `row` on attend together: one session, at most `most`. */
+static size_t run_of_rows(const mote_run *r, size_t row, size_t most)
+{
+    size_t n = 1;
+    while (n < most && row + n < r->n_rows && r->rows[row + n].session == r->rows[row].session)
+        n++;
+    return n;
+}
+
+static void attend_many(mote_run *r, uint32_t thread, size_t layer)
+{
+    const mote_layer *rec = r->model->layers[layer].rec;
+    size_t group = rec->n_heads / rec->n_kv_heads, job = 0;
+    size_t most = group < MOTE_QUERY_ROWS ? MOTE_QUERY_ROWS / group : 1;
+    for (size_t row = 0, n; row < r->n_rows; row += n) {
+        n = run_of_rows(r, row, most);
+        for (size_t head = 0; head < rec->n_kv_heads; head++, job++) {
+            queries q = {layer, row, n, head, group, n * group};
+            if (job % r->n_threads == thread)
+                attend_all_blocks(r, thread, &q);
+        }
+    }
+}
+
+/* ---- few rows: by blocks ---------------------------------------------------------------------- */
+
+/* Result of (row, head, block): [max_head_dim + 2], the last two max and sum. */
+static float *partial(const mote_run *r, size_t row, size_t head, size_t block)
+{
+    size_t blocks = (r->lead->opts.n_ctx + MOTE_BLOCK - 1) / MOTE_BLOCK;
+    return r->lead->partial +
+           ((row * r->model->max_heads + head) * blocks + block) * (r->model->max_head_dim + 2);
+}
+
+static void attend_few(mote_run *r, uint32_t thread, size_t layer)
+{
+    mote_thread_scratch *own = &r->lead->threads[thread];
+    const mote_layer *rec = r->model->layers[layer].rec;
+    size_t group = rec->n_heads / rec->n_kv_heads, dim = rec->head_dim, job = 0;
+    for (size_t row = 0; row < r->n_rows; row++)
+        for (size_t head = 0; head < rec->n_kv_heads; head++) {
+            queries q = {layer, row, 1, head, group, group};
+            size_t pos = r->rows[row].pos;
+            mote_acts acts = {0};
+            for (size_t b = first_seen(rec, pos) / MOTE_BLOCK; b <= pos / MOTE_BLOCK; b++, job++) {
+                if (job % r->n_threads != thread)
+                    continue;
+                if (!acts.f32)
+                    acts = gather(r, own, &q, r->rows[row].session->opts.kv);
+                attend_block(r, own, &q, &acts, b, own->attn[0], r->model->max_head_dim,
+                             own->attn_max, own->attn_sum);
+                for (size_t i = 0; i < group; i++) {
+                    float *to = partial(r, row, head * group + i, b);
+                    memcpy(to, own->attn[0] + i * r->model->max_head_dim, dim * sizeof *to);
+                    to[r->model->max_head_dim] = own->attn_max[i];
+                    to[r->model->max_head_dim + 1] = own->attn_sum[i];
+                }
+            }
+        }
+}
+
+/* Joins the blocks of one head of one row into out [dim]. */
+static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t head, float *out)
+{
+    const mote_kernels *k = &r->model->kernels;
+    size_t pos = r->rows[row].pos, dim = rec->head_dim, width = r->model->max_head_dim;
+    size_t b = first_seen(rec, pos) / MOTE_BLOCK;
+    const float *part = partial(r, row, head, b);
+    float max = part[width], sum = part[width + 1];
+    memcpy(out, part, dim * sizeof *out);
+    for (b++; b <= pos / MOTE_BLOCK; b++) {
+        part = partial(r, row, head, b);
+        k->merge(out, &max, &sum, part, part[width], part[width + 1], dim);
+    }
+    k->divide(out, out, sum, dim);
+}
+
+/* ---- entries ---------------------------------------------------------------------------------- */
+
+/* Attention of all rows. The results are whole after a barrier and mote_attended. */
+void mote_attend(mote_run *r, uint32_t thread, size_t layer)
+{
+    if (r->n_rows <= MOTE_FEW_ROWS)
+        attend_few(r, thread, layer);
+    else
+        attend_many(r, thread, layer);
+}
+
+/* The attention results [n_rows, heads * head_dim], row stride max_q: joined by every thread for
+ * itself when rows are few. */
+const float *mote_attended(mote_run *r, uint32_t thread, size_t layer)
+{
+    const mote_layer *rec = r->model->layers[layer].rec;
+    float *out = r->lead->threads[thread].attended;
+    if (r->n_rows > MOTE_FEW_ROWS)
+        return r->lead->q;
+    for (size_t row = 0; row < r->n_rows; row++)
+        for (size_t head = 0; head < rec->n_heads; head++)
+            join(r, rec, row, head, out + row * r->model->max_q + head * rec->head_dim);
+    return out;
+}

@@ -1,0 +1,113 @@
+/* generate.c: prompt in, ids out. Knows no text; include/mote.h says what the options mean. */
+#include "include/mote_error.h"
+#include "model/model.h"
+
+typedef struct generation {
+    mote_session *session;
+    const mote_generate_opts *o;
+    mote_error *err;
+} generation;
+
+static mote_status check(const generation *g)
+{
+    const mote_session *s = g->session;
+    const mote_status limit = MOTE_ERR_LIMIT;
+    uint64_t need = (uint64_t)s->length + g->o->n_ids;
+    if (!g->o->n_ids)
+        return mote_fail(g->err, limit, "the prompt has no tokens", NULL);
+    if (!s->opts.n_batch)
+        return mote_fail(g->err, limit, "the session has no scratch to run on", NULL);
+    if (g->o->n_ids > s->opts.n_ctx || need > s->opts.n_ctx)
+        return mote_fail_got(g->err, limit, "the prompt does not fit the context", NULL, need,
+                             s->opts.n_ctx);
+    for (size_t i = 0; i < g->o->n_ids; i++)
+        if (g->o->ids[i] < 0 || (uint32_t)g->o->ids[i] >= s->model->index->n_vocab)
+            return mote_fail_got(g->err, limit, "token outside the vocabulary", NULL,
+                                 (uint32_t)g->o->ids[i], s->model->index->n_vocab);
+    return MOTE_OK;
+}
+
+/* Evaluates n ids; the logits of the last one are wanted if it ends the prompt. */
+static mote_status feed(const generation *g, const mote_team *team, const int32_t *ids, size_t n,
+                        bool last)
+{
+    mote_session *s = g->session;
+    for (size_t i = 0; i < n; i++)
+        s->rows[i] = (mote_row){ids[i], s->length + (uint32_t)i, s, last && i + 1 == n};
+    return mote_forward(s, s->rows, n, team, g->o->hooks, g->err);
+}
+
+static mote_status feed_prompt(const generation *g)
+{
+    const mote_generate_opts *o = g->o;
+    const mote_team *team = o->prompt_team ? o->prompt_team : o->team;
+    size_t chunk = g->session->opts.n_batch, n;
+    mote_status status = MOTE_OK;
+    for (size_t i = 0; o->sampler && i < o->n_ids; i++)
+        mote_sampler_accept(o->sampler, o->ids[i]);
+    for (size_t at = 0; !status && at < o->n_ids; at += n) {
+        n = o->n_ids - at < chunk ? o->n_ids - at : chunk;
+        status = feed(g, team, o->ids + at, n, at + n == o->n_ids);
+        if (!status && o->progress)
+            o->progress(o->user, at + n, o->n_ids);
+    }
+    return status;
+}
+
+static int32_t choose(const generation *g)
+{
+    const float *logits = mote_session_logits(g->session, 0);
+    if (!g->o->sampler)
+        return mote_argmax(logits, g->session->model->index->n_vocab);
+    return mote_sampler_choose(g->o->sampler, logits);
+}
+
+static bool is_end(const mote_generate_opts *o, int32_t id)
+{
+    for (size_t i = 0; i < o->n_end_ids; i++)
+        if (o->end_ids[i] == id)
+            return true;
+    return false;
+}
+
+/* One id after the other until something ends it. An id is evaluated only when another follows. */
+static mote_status make_ids(const generation *g, mote_finish *finish)
+{
+    const mote_generate_opts *o = g->o;
+    mote_status status = MOTE_OK;
+    for (size_t made = 0; !status;) {
+        if (made >= o->max_tokens)
+            return *finish = MOTE_FINISH_LENGTH, MOTE_OK;
+        int32_t id = choose(g);
+        if (is_end(o, id))
+            return *finish = MOTE_FINISH_STOP, MOTE_OK;
+        if (o->sampler)
+            mote_sampler_accept(o->sampler, id);
+        made++;
+        if (o->token && !o->token(o->user, id))
+            return *finish = MOTE_FINISH_CALLER, MOTE_OK;
+        if (made >= o->max_tokens)
+            continue;
+        if (g->session->length == g->session->opts.n_ctx)
+            return *finish = MOTE_FINISH_CONTEXT, MOTE_OK;
+        status = feed(g, o->team, &id, 1, true);
+    }
+    return status;
+}
+
+mote_status mote_generate(mote_session *session, const mote_generate_opts *opts,
+                          mote_finish *finish, mote_error *err)
+{
+    generation g = {session, opts, err};
+    *finish = MOTE_FINISH_CALLER;
+    mote_status status = check(&g);
+    if (!status)
+        status = feed_prompt(&g);
+    if (!status)
+        status = make_ids(&g, finish);
+    if (status == MOTE_CANCELLED) {
+        *finish = MOTE_FINISH_CANCELLED;
+        return MOTE_OK;
+    }
+    return status;
+}

@@ -1,0 +1,155 @@
+/* model.h: the model and the session from inside. Read include/mote.h first, then forward.c.
+ *
+ * Names: x is the residual stream [rows, hidden]; q k v o the attention matrices; gate up down the
+ * MLP's. A head has head_dim dimensions; n_heads query heads share n_kv_heads key/value heads.
+ */
+#ifndef MOTE_MODEL_H
+#define MOTE_MODEL_H
+
+#include "include/mote.h"
+#include "kernels/kernels.h"
+#include "loader/format.h"
+
+/* Attention works in blocks of positions that start at multiples of this; results depend on it. */
+#define MOTE_BLOCK 256u
+/* Up to this many rows every thread prepares all inputs for itself, which saves barriers, and
+ * attention is split by blocks. Results do not depend on it. */
+#define MOTE_FEW_ROWS 4u
+/* Rows of a product that are multiplied in one go, and rows of weights: a thread's result buffer. */
+#define MOTE_PRODUCT_TOKENS 128u
+#define MOTE_PRODUCT_ROWS 64u
+/* From this many rows on a BLAS, if asked for, takes the products of float weights. */
+#define MOTE_BLAS_ROWS 32u
+/* Queries (tokens x heads of a group) that attend together. */
+#define MOTE_QUERY_ROWS 32u
+
+/* A matrix with its optional bias. */
+typedef struct mote_linear {
+    mote_mat w;
+    const float *bias; /* [rows padded to 16] or NULL */
+} mote_linear;
+
+typedef struct mote_model_layer {
+    const mote_layer *rec;
+    const float *attn_norm, *mlp_norm; /* [hidden] */
+    const float *q_norm, *k_norm;      /* [head_dim] or NULL */
+    mote_linear q, k, v, o, gate, up, down;
+    /* q, k and v are computed in units of whole heads and whole tiles at once: */
+    uint32_t unit_heads, unit_tiles;
+} mote_model_layer;
+
+struct mote_model {
+    mote_kernels kernels;
+    const mote_index *index;
+    bool blas;
+    bool reads_floats, reads_codes; /* forms of activations the weights want */
+    mote_mat embed, head;
+    const float *final_norm;
+    const float *rope[8];     /* inverse frequencies */
+    uint32_t rope_half[8];    /* how many */
+    float rope_scale[8];      /* of cos and sin */
+    uint32_t n_rope;
+    /* largest of all layers */
+    uint32_t max_q, max_head_dim, max_ff, max_group, max_unit_rows, max_rope_half, max_heads,
+        max_kv_heads;
+    uint64_t n_parameters, weight_bytes, decode_read_bytes;
+    mote_model_layer layers[]; /* [index->n_layers] */
+};
+
+/* Keys and values of one layer: per KV head `k_head_bytes` of tiles of 16 positions, then
+ * `v_head_bytes` of rows, then scales. */
+typedef struct mote_kv_layer {
+    uint8_t *k, *v;
+    uint16_t *v_scales; /* NULL unless q8 */
+    size_t k_tile_bytes, k_head_bytes, v_row_bytes, v_head_bytes, v_head_scales;
+} mote_kv_layer;
+
+/* Rows of activations in the forms the weights read. */
+typedef struct mote_act_rows {
+    float *f32;
+    int8_t *codes;
+    float *scales;
+    int32_t *sums;
+    size_t f32_stride, code_stride, group_stride;
+} mote_act_rows;
+
+/* What one thread needs for itself. */
+typedef struct mote_thread_scratch {
+    mote_act_rows input;   /* [MOTE_FEW_ROWS] */
+    float *row;            /* one row before it is quantised */
+    float *attended;       /* [MOTE_FEW_ROWS, max_q]: joined attention results */
+    float *product[2];     /* [tokens, unit rows] */
+    float *queries;        /* [query rows, max_head_dim] */
+    mote_act_rows query_acts;
+    float *scores;         /* [query rows, MOTE_BLOCK] */
+    float *attn[2];        /* [query rows, max_head_dim]: so far, this block */
+    float *attn_max, *attn_sum; /* [2, query rows] */
+    uint16_t *lo, *hi;     /* [query rows] */
+    bool not_finite;       /* this thread saw a logit that is not finite */
+} mote_thread_scratch;
+
+struct mote_session {
+    const mote_model *model;
+    mote_session_opts opts;
+    uint32_t length;
+    mote_kv_layer *kv; /* [n_layers] */
+    /* scratch, when n_batch > 0 */
+    mote_row *rows;        /* [n_batch], for mote_generate */
+    float *x;              /* [n_batch, hidden] */
+    float *q;              /* [n_batch, max_q]: queries, then attention results */
+    mote_act_rows input;   /* [n_batch]: input of a product */
+    mote_act_rows mlp;     /* [n_batch]: input of down */
+    float *rope_cos, *rope_sin; /* [n_batch, n_rope, max_rope_half] */
+    float *partial;        /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks */
+    mote_thread_scratch *threads; /* [n_threads] */
+    float *logits;         /* [n_logits, n_vocab padded to 16] */
+    size_t logits_stride;
+};
+
+/* The model's kernel table. */
+const mote_kernels *mote_model_kernels(const mote_model *model);
+
+/* ---- one forward pass, as every thread sees it ------------------------------------------------ */
+
+typedef struct mote_run {
+    const mote_model *model;
+    mote_session *lead;
+    const mote_row *rows;
+    size_t n_rows, n_logits;
+    const mote_team *team; /* NULL: one thread */
+    uint32_t n_threads;
+    const mote_hooks *hooks;
+    bool cancelled;        /* written by thread 0 before a barrier */
+} mote_run;
+
+typedef struct mote_range {
+    size_t begin, end;
+} mote_range;
+
+/* Thread's share of n things, in order. Results never depend on who computes them. */
+static inline mote_range mote_share(size_t n, uint32_t thread, uint32_t n_threads)
+{
+    return (mote_range){n * thread / n_threads, n * (thread + 1) / n_threads};
+}
+
+static inline void mote_barrier(const mote_run *r, uint32_t thread)
+{
+    if (r->n_threads > 1)
+        r->team->barrier(r->team->user, thread);
+}
+
+/* products.c */
+mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
+                       const float *norm, float eps);
+void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_acts *in);
+void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
+                           const mote_acts *in);
+mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l,
+                       const mote_acts *in);
+void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in);
+
+/* attention.c */
+void mote_attend(mote_run *r, uint32_t thread, size_t layer);
+const float *mote_attended(mote_run *r, uint32_t thread, size_t layer);
+
+#endif

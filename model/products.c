@@ -1,0 +1,266 @@
+/* products.c: the matrix products of a layer, as every thread runs them. Read forward.c first.
+ *
+ * A thread takes a share of a matrix's rows and works through it in pieces small enough for the
+ * cache: MOTE_PRODUCT_ROWS weight rows times MOTE_PRODUCT_TOKENS activation rows, into a buffer of its
+ * own; what becomes of the piece (bias, rotation, residual ...) is done there at once.
+ */
+#include <string.h>
+
+#include "model/model.h"
+
+/* ---- inputs --------------------------------------------------------------------------------- */
+
+static mote_acts as_acts(const mote_act_rows *r)
+{
+    return (mote_acts){.f32 = r->f32,
+                       .codes = r->codes,
+                       .scales = r->scales,
+                       .sums = r->sums,
+                       .f32_stride = r->f32_stride,
+                       .code_stride = r->code_stride,
+                       .group_stride = r->group_stride};
+}
+
+static mote_acts acts_at(const mote_acts *a, size_t row)
+{
+    mote_acts b = *a;
+    b.f32 = a->f32 ? a->f32 + row * a->f32_stride : NULL;
+    b.codes = a->codes ? a->codes + row * a->code_stride : NULL;
+    b.scales = a->scales ? a->scales + row * a->group_stride : NULL;
+    b.sums = a->sums ? a->sums + row * a->group_stride : NULL;
+    return b;
+}
+
+static void quantize_row(const mote_run *r, mote_act_rows *to, size_t row, size_t at,
+                         const float *x, size_t n)
+{
+    if (to->codes)
+        r->model->kernels.quantize(to->codes + row * to->code_stride + at,
+                                   to->scales + row * to->group_stride + at / 32,
+                                   to->sums + row * to->group_stride + at / 32, x, n);
+}
+
+/* The rows of x [n_rows, k] as the input of a product: normalised if norm is given, and in the forms
+ * the weights read. Few rows: every thread prepares them all for itself. Many: each thread its share,
+ * then a barrier. */
+mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
+                       const float *norm, float eps)
+{
+    mote_thread_scratch *own = &r->lead->threads[thread];
+    bool few = r->n_rows <= MOTE_FEW_ROWS;
+    mote_act_rows *to = few ? &own->input : &r->lead->input;
+    mote_range rows = few ? (mote_range){0, r->n_rows} : mote_share(r->n_rows, thread, r->n_threads);
+    for (size_t row = rows.begin; row < rows.end; row++) {
+        const float *from = x + row * x_stride;
+        float *f = to->f32 ? to->f32 + row * to->f32_stride : own->row;
+        if (norm)
+            r->model->kernels.rmsnorm(f, from, norm, k, eps);
+        else if (to->f32)
+            memcpy(f, from, k * sizeof *f);
+        else
+            f = (float *)(uintptr_t)from; /* read only */
+        quantize_row(r, to, row, 0, f, k);
+    }
+    if (!few)
+        mote_barrier(r, thread);
+    return as_acts(to);
+}
+
+/* ---- pieces --------------------------------------------------------------------------------- */
+
+/* out[t][row] for the tiles [begin, end) and n rows of activations; stride = rows of these tiles. */
+static size_t multiply(const mote_run *r, float *out, const mote_mat *w, const mote_acts *in,
+                       size_t n, size_t begin, size_t end)
+{
+    const mote_kernels *k = &r->model->kernels;
+    size_t stride = (end - begin) * MOTE_TILE_ROWS;
+    mote_matmul_fn *product =
+        k->blas[w->type] && n >= MOTE_BLAS_ROWS ? k->blas[w->type] : k->matmul[w->type];
+    product(out, stride, in, n, w, begin, end);
+    return stride;
+}
+
+static size_t tiles_of(const mote_mat *w)
+{
+    return (w->rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
+}
+
+static void add_bias(const mote_run *r, float *out, size_t stride, size_t n, const float *bias,
+                     size_t rows)
+{
+    for (size_t t = 0; bias && t < n; t++)
+        r->model->kernels.add(out + t * stride, bias, rows);
+}
+
+/* ---- q, k, v -------------------------------------------------------------------------------- */
+
+enum { ROLE_Q, ROLE_K, ROLE_V };
+
+typedef struct head_piece {
+    const mote_model_layer *l;
+    size_t layer;
+    int role;
+    size_t head, n_heads; /* of the role's matrix */
+} head_piece;
+
+static const float *rope_row(const mote_run *r, const float *table, const mote_layer *rec,
+                             size_t row)
+{
+    size_t n_rope = r->model->n_rope;
+    return table + (row * n_rope + rec->rope - 1) * r->model->max_rope_half;
+}
+
+/* One head of one row: norm, rotation, and into its place: the query buffer or the cache. */
+static void place_head(mote_run *r, const head_piece *p, size_t head, size_t row, float *v)
+{
+    const mote_kernels *k = &r->model->kernels;
+    const mote_layer *rec = p->l->rec;
+    const float *norm = p->role == ROLE_Q ? p->l->q_norm : p->l->k_norm;
+    size_t dim = rec->head_dim;
+    if (p->role != ROLE_V && norm)
+        k->rmsnorm(v, v, norm, dim, rec->norm_eps);
+    if (p->role != ROLE_V && rec->rope)
+        k->rope(v, rope_row(r, r->lead->rope_cos, rec, row), rope_row(r, r->lead->rope_sin, rec, row),
+                rec->rope_dim / 2);
+    if (p->role == ROLE_Q) {
+        memcpy(r->lead->q + row * r->model->max_q + head * dim, v, dim * sizeof *v);
+        return;
+    }
+    const mote_session *s = r->rows[row].session;
+    const mote_kv_layer *kv = &s->kv[p->layer];
+    size_t pos = r->rows[row].pos;
+    if (p->role == ROLE_K)
+        k->store_key[s->opts.kv](kv->k + head * kv->k_head_bytes + pos / 16 * kv->k_tile_bytes,
+                                 pos % 16, v, dim);
+    else
+        k->store_value[s->opts.kv](kv->v + head * kv->v_head_bytes,
+                                   kv->v_scales ? kv->v_scales + head * kv->v_head_scales : NULL,
+                                   pos, v, dim);
+}
+
+static void project_unit(mote_run *r, uint32_t thread, head_piece *p, const mote_linear *m,
+                         const mote_acts *in)
+{
+    float *out = r->lead->threads[thread].product[0];
+    size_t dim = p->l->rec->head_dim;
+    size_t begin = p->head * dim / MOTE_TILE_ROWS, end = begin + p->l->unit_tiles;
+    size_t n_heads = p->n_heads - p->head < p->l->unit_heads ? p->n_heads - p->head
+                                                             : p->l->unit_heads;
+    end = end < tiles_of(&m->w) ? end : tiles_of(&m->w);
+    for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
+        size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
+        mote_acts part = acts_at(in, t);
+        size_t stride = multiply(r, out, &m->w, &part, n, begin, end);
+        add_bias(r, out, stride, n, m->bias ? m->bias + p->head * dim : NULL, n_heads * dim);
+        for (size_t i = 0; i < n; i++)
+            for (size_t h = 0; h < n_heads; h++)
+                place_head(r, p, p->head + h, t + i, out + i * stride + h * dim);
+    }
+}
+
+/* q, k and v of every row: units of whole heads, shared among the threads. */
+void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_acts *in)
+{
+    const mote_model_layer *l = &r->model->layers[layer];
+    const mote_linear *m[] = {&l->q, &l->k, &l->v};
+    size_t heads[] = {l->rec->n_heads, l->rec->n_kv_heads, l->rec->n_kv_heads}, units[3];
+    for (int role = 0; role < 3; role++)
+        units[role] = (heads[role] + l->unit_heads - 1) / l->unit_heads;
+    mote_range mine = mote_share(units[0] + units[1] + units[2], thread, r->n_threads);
+    for (size_t u = mine.begin; u < mine.end; u++) {
+        head_piece p = {.l = l, .layer = layer};
+        size_t at = u;
+        while (at >= units[p.role])
+            at -= units[p.role++];
+        p.head = at * l->unit_heads;
+        p.n_heads = heads[p.role];
+        project_unit(r, thread, &p, m[p.role], in);
+    }
+}
+
+/* ---- o and down ------------------------------------------------------------------------------ */
+
+/* x += m * in (+ bias) */
+void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
+                           const mote_acts *in)
+{
+    float *out = r->lead->threads[thread].product[0];
+    size_t hidden = r->model->index->hidden, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS;
+    mote_range mine = mote_share(tiles_of(&m->w), thread, r->n_threads);
+    for (size_t i = mine.begin; i < mine.end; i += step) {
+        size_t end = i + step < mine.end ? i + step : mine.end, row = i * MOTE_TILE_ROWS;
+        size_t rows = end * MOTE_TILE_ROWS < m->w.rows ? end * MOTE_TILE_ROWS : m->w.rows;
+        rows -= row;
+        for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
+            size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
+            mote_acts part = acts_at(in, t);
+            size_t stride = multiply(r, out, &m->w, &part, n, i, end);
+            add_bias(r, out, stride, n, m->bias ? m->bias + row : NULL, rows);
+            for (size_t j = 0; j < n; j++)
+                r->model->kernels.add(r->lead->x + (t + j) * hidden + row, out + j * stride, rows);
+        }
+    }
+}
+
+/* ---- gate and up ----------------------------------------------------------------------------- */
+
+/* The input of down: silu(gate x) * (up x), in the forms down reads. Shares are whole groups of 64
+ * rows, so that each thread quantises its own. Ends with a barrier. */
+mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l,
+                       const mote_acts *in)
+{
+    float **out = r->lead->threads[thread].product;
+    mote_act_rows *to = &r->lead->mlp;
+    size_t ff = l->rec->ff, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS, n_tiles = tiles_of(&l->gate.w);
+    mote_range mine = mote_share((ff + MOTE_PRODUCT_ROWS - 1) / MOTE_PRODUCT_ROWS, thread,
+                                 r->n_threads);
+    for (size_t u = mine.begin; u < mine.end; u++) {
+        size_t row = u * MOTE_PRODUCT_ROWS, i = u * step;
+        size_t end = i + step < n_tiles ? i + step : n_tiles;
+        size_t rows = ff - row < MOTE_PRODUCT_ROWS ? ff - row : MOTE_PRODUCT_ROWS;
+        for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
+            size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
+            mote_acts part = acts_at(in, t);
+            size_t stride = multiply(r, out[0], &l->gate.w, &part, n, i, end);
+            multiply(r, out[1], &l->up.w, &part, n, i, end);
+            add_bias(r, out[0], stride, n, l->gate.bias ? l->gate.bias + row : NULL, rows);
+            add_bias(r, out[1], stride, n, l->up.bias ? l->up.bias + row : NULL, rows);
+            for (size_t j = 0; j < n; j++) {
+                float *h = out[0] + j * stride;
+                r->model->kernels.silu_mul(h, h, out[1] + j * stride, rows);
+                if (to->f32)
+                    memcpy(to->f32 + (t + j) * to->f32_stride + row, h, rows * sizeof *h);
+                quantize_row(r, to, t + j, row, h, rows);
+            }
+        }
+    }
+    mote_barrier(r, thread);
+    return as_acts(to);
+}
+
+/* ---- logits ---------------------------------------------------------------------------------- */
+
+/* logits[i] = head * in[i], scaled and capped, for the n_rows rows that want them. */
+void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in)
+{
+    const mote_kernels *k = &r->model->kernels;
+    const mote_mat *w = &r->model->head;
+    mote_session *s = r->lead;
+    mote_range mine = mote_share(tiles_of(w), thread, r->n_threads);
+    size_t step = 1024;
+    for (size_t i = mine.begin; i < mine.end; i += step) {
+        size_t end = i + step < mine.end ? i + step : mine.end, row = i * MOTE_TILE_ROWS;
+        size_t rows = end * MOTE_TILE_ROWS < w->rows ? end * MOTE_TILE_ROWS : w->rows;
+        rows -= row;
+        k->matmul[w->type](s->logits + row, s->logits_stride, in, r->n_logits, w, i, end);
+        for (size_t j = 0; j < r->n_logits; j++) {
+            float *out = s->logits + j * s->logits_stride + row;
+            if (r->model->index->logit_scale != 1.0f)
+                k->scale(out, r->model->index->logit_scale, rows);
+            if (r->model->index->logit_softcap > 0.0f)
+                k->softcap(out, r->model->index->logit_softcap, rows);
+            if (!k->finite(out, rows))
+                s->threads[thread].not_finite = true;
+        }
+    }
+}

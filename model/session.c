@@ -1,0 +1,200 @@
+/* session.c: one timeline: KV cache, position, scratch. Read model.h first.
+ *
+ * carve() lays a session out. Measured with a NULL base it gives the plan, run on memory it gives the
+ * session: the two cannot differ.
+ */
+#include <string.h>
+
+#include "include/mote_error.h"
+#include "model/arena.h"
+#include "model/model.h"
+
+#define MAX_BATCH 65536u
+#define MAX_THREADS 1024u
+
+static const size_t float_bytes = sizeof(float);
+
+/* Bytes of a key dimension rounded to what a tile of the type can hold. */
+static size_t key_tile_bytes(mote_kv kv, size_t dim)
+{
+    if (kv == MOTE_KV_Q8)
+        return mote_tile_bytes(MOTE_Q8, 32, mote_round_up(dim, 4));
+    return mote_tile_bytes(kv == MOTE_KV_F16 ? MOTE_F16 : MOTE_F32, 0, dim);
+}
+
+static void carve_kv(mote_arena *a, mote_session *s)
+{
+    static const uint8_t value_bytes[] = {4, 2, 1};
+    const mote_model *m = s->model;
+    size_t n_ctx = s->opts.n_ctx, n_tiles = (n_ctx + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
+    for (uint32_t i = 0; i < m->index->n_layers; i++) {
+        const mote_layer *r = ((const mote_layer *)(const void *)(m->index + 1)) + i;
+        size_t heads = r->n_kv_heads, dim = r->head_dim, groups = (dim + 31) / 32;
+        mote_kv_layer kv = {.k_tile_bytes = key_tile_bytes(s->opts.kv, dim)};
+        kv.k_head_bytes = kv.k_tile_bytes * n_tiles;
+        kv.v_row_bytes = dim * value_bytes[s->opts.kv];
+        kv.v_head_bytes = mote_round_up(kv.v_row_bytes * n_ctx, MOTE_ALIGN);
+        kv.v_head_scales = groups * n_ctx;
+        kv.k = mote_take(a, heads, kv.k_head_bytes);
+        kv.v = mote_take(a, heads, kv.v_head_bytes);
+        if (s->opts.kv == MOTE_KV_Q8)
+            kv.v_scales = mote_take(a, heads * kv.v_head_scales, sizeof(uint16_t));
+        if (s->kv)
+            s->kv[i] = kv;
+    }
+}
+
+/* Rows of activations of width k in the forms this model reads. */
+static mote_act_rows carve_acts(mote_arena *a, const mote_model *m, uint64_t rows, uint64_t k)
+{
+    mote_act_rows r = {.f32_stride = k,
+                       .code_stride = mote_round_up(k, 64),
+                       .group_stride = mote_round_up(k, 64) / 32};
+    if (m->reads_floats)
+        r.f32 = mote_take(a, rows * k, float_bytes);
+    if (m->reads_codes) {
+        r.codes = mote_take(a, rows, r.code_stride);
+        r.scales = mote_take(a, rows * r.group_stride, float_bytes);
+        r.sums = mote_take(a, rows * r.group_stride, sizeof(int32_t));
+    }
+    return r;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scratch *t)
+{
+    const mote_model *m = s->model;
+    uint32_t few = smaller(s->opts.n_batch, MOTE_FEW_ROWS);
+    uint32_t width = larger(m->index->hidden, m->max_q), dim = m->max_head_dim;
+    uint32_t tokens = smaller(s->opts.n_batch, MOTE_PRODUCT_TOKENS);
+    uint32_t rows = larger(m->max_unit_rows, MOTE_PRODUCT_ROWS);
+    uint32_t queries = larger(m->max_group, MOTE_QUERY_ROWS);
+    t->input = carve_acts(a, m, few, width);
+    t->row = mote_take(a, width, float_bytes);
+    t->attended = mote_take(a, (uint64_t)few * m->max_q, float_bytes);
+    for (size_t i = 0; i < 2; i++) {
+        t->product[i] = mote_take(a, (uint64_t)tokens * rows, float_bytes);
+        t->attn[i] = mote_take(a, (uint64_t)queries * dim, float_bytes);
+    }
+    t->queries = mote_take(a, (uint64_t)queries * dim, float_bytes);
+    t->query_acts = (mote_act_rows){.f32_stride = dim,
+                                    .code_stride = mote_round_up(dim, 64),
+                                    .group_stride = mote_round_up(dim, 64) / 32};
+    if (s->opts.kv == MOTE_KV_Q8) {
+        t->query_acts.codes = mote_take(a, queries, t->query_acts.code_stride);
+        t->query_acts.scales = mote_take(a, queries * t->query_acts.group_stride, float_bytes);
+        t->query_acts.sums = mote_take(a, queries * t->query_acts.group_stride, sizeof(int32_t));
+    }
+    t->scores = mote_take(a, (uint64_t)queries * MOTE_BLOCK, float_bytes);
+    t->attn_max = mote_take(a, 2 * (uint64_t)queries, float_bytes);
+    t->attn_sum = mote_take(a, 2 * (uint64_t)queries, float_bytes);
+    t->lo = mote_take(a, queries, sizeof(uint16_t));
+    t->hi = mote_take(a, queries, sizeof(uint16_t));
+}
+
+static void carve_scratch(mote_arena *a, mote_session *s)
+{
+    const mote_model *m = s->model;
+    uint64_t b = s->opts.n_batch, few = smaller(s->opts.n_batch, MOTE_FEW_ROWS);
+    uint64_t blocks = (s->opts.n_ctx + MOTE_BLOCK - 1) / MOTE_BLOCK;
+    if (!b)
+        return;
+    s->rows = mote_take(a, b, sizeof *s->rows);
+    s->x = mote_take(a, b * m->index->hidden, float_bytes);
+    s->q = mote_take(a, b * m->max_q, float_bytes);
+    s->input = carve_acts(a, m, b, larger(m->index->hidden, m->max_q));
+    s->mlp = carve_acts(a, m, b, m->max_ff);
+    s->rope_cos = mote_take(a, b * m->n_rope * m->max_rope_half, float_bytes);
+    s->rope_sin = mote_take(a, b * m->n_rope * m->max_rope_half, float_bytes);
+    s->partial = mote_take(a, few * m->max_heads * blocks, (m->max_head_dim + 2) * float_bytes);
+    s->threads = mote_take(a, s->opts.n_threads, sizeof(mote_thread_scratch));
+    for (uint32_t i = 0; i < s->opts.n_threads; i++) {
+        mote_thread_scratch own = {0};
+        carve_thread(a, s, &own);
+        if (s->threads)
+            s->threads[i] = own;
+    }
+}
+
+/* Everything a session is; fills the plan as it goes. proto has model and opts set. */
+static mote_session *carve(mote_arena *a, const mote_session *proto, mote_session_plan *plan)
+{
+    mote_session measured = *proto;
+    mote_session *made = mote_take(a, 1, sizeof *made), *s = made ? made : &measured;
+    *s = *proto;
+    s->kv = mote_take(a, s->model->index->n_layers, sizeof *s->kv);
+    plan->state_bytes = a->used;
+    carve_kv(a, s);
+    plan->kv_bytes = a->used - plan->state_bytes;
+    carve_scratch(a, s);
+    plan->scratch_bytes = a->used - plan->state_bytes - plan->kv_bytes;
+    s->logits_stride = mote_round_up(s->model->index->n_vocab, MOTE_TILE_ROWS);
+    if (s->opts.n_batch)
+        s->logits = mote_take(a, (uint64_t)s->opts.n_logits * s->logits_stride, float_bytes);
+    plan->total_bytes = a->used;
+    plan->logits_bytes = a->used - plan->state_bytes - plan->kv_bytes - plan->scratch_bytes;
+    return made;
+}
+
+static mote_status check(const mote_model *m, const mote_session_opts *o, mote_error *err)
+{
+    const mote_status limit = MOTE_ERR_LIMIT;
+    if (!o->n_ctx || o->n_ctx > m->index->n_ctx)
+        return mote_fail_got(err, limit, "context length", NULL, o->n_ctx, m->index->n_ctx);
+    if ((unsigned)o->kv > MOTE_KV_Q8)
+        return mote_fail_got(err, limit, "KV type", NULL, (uint64_t)o->kv, MOTE_KV_Q8);
+    if (o->n_batch > MAX_BATCH)
+        return mote_fail_got(err, limit, "rows of a batch", NULL, o->n_batch, MAX_BATCH);
+    if (o->n_batch && (!o->n_logits || o->n_logits > o->n_batch))
+        return mote_fail_got(err, limit, "rows with logits", NULL, o->n_logits, o->n_batch);
+    if (!o->n_threads || o->n_threads > MAX_THREADS)
+        return mote_fail_got(err, limit, "threads", NULL, o->n_threads, MAX_THREADS);
+    return MOTE_OK;
+}
+
+mote_status mote_session_plan_bytes(mote_session_plan *plan, const mote_model *model,
+                                    const mote_session_opts *opts, mote_error *err)
+{
+    mote_arena a = {0};
+    mote_session proto = {.model = model, .opts = *opts};
+    memset(plan, 0, sizeof *plan);
+    mote_status s = check(model, opts, err);
+    if (s)
+        return s;
+    carve(&a, &proto, plan);
+    if (a.overflow || plan->total_bytes > SIZE_MAX)
+        return mote_fail(err, MOTE_ERR_MEMORY, "the session is larger than the address space", NULL);
+    return MOTE_OK;
+}
+
+mote_status mote_session_init(mote_session **out, void *mem, size_t mem_bytes,
+                              const mote_model *model, const mote_session_opts *opts,
+                              mote_error *err)
+{
+    mote_session_plan plan;
+    mote_arena a = {.base = mem};
+    mote_session proto = {.model = model, .opts = *opts};
+    *out = NULL;
+    mote_status s = mote_session_plan_bytes(&plan, model, opts, err);
+    if (s)
+        return s;
+    if (mem_bytes < plan.total_bytes || (uintptr_t)mem % MOTE_ALIGN)
+        return mote_fail_got(err, MOTE_ERR_MEMORY, "memory for the session", NULL, mem_bytes,
+                             plan.total_bytes);
+    *out = carve(&a, &proto, &plan);
+    return MOTE_OK;
+}
+
+uint32_t mote_session_length(const mote_session *s) { return s->length; }
+
+uint32_t mote_session_capacity(const mote_session *s) { return s->opts.n_ctx; }
+
+void mote_session_rewind(mote_session *s, uint32_t length)
+{
+    if (length < s->length)
+        s->length = length;
+}
+
+float *mote_session_logits(mote_session *s, size_t i) { return s->logits + i * s->logits_stride; }

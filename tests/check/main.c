@@ -1,0 +1,199 @@
+/* The kernel checker: `make check`, or build/release/check with options (--help). Every tier against
+ * `ref` by bytes, `ref` against independent arithmetic, kernels/math.h by itself, and deliberately
+ * wrong kernels that must be caught. Read check.h.
+ */
+#include "tests/check/check.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const check_slot *const check_kernel_slots[] = {product_slots, row_slots, attention_slots, NULL};
+
+typedef struct options {
+    uint64_t seed;
+    const char *kernel, *tier; /* glob, name; NULL: all */
+    unsigned long repeat;
+    bool list, hash, bench, csv, verbose;
+} options;
+
+typedef struct totals {
+    unsigned passed, failed, skipped;
+    uint64_t hash;
+} totals;
+
+static const char help[] =
+    "check [options]: tests every kernel of every tier\n"
+    "  --kernel GLOB  only kernels so called, as 'matmul_*' ('mutants' for those)\n"
+    "  --tier NAME    only this tier (math: kernels/math.h; blas)\n"
+    "  --seed N       inputs of another run (decimal or 0x...)\n"
+    "  --repeat N     that many runs, seeds ascending\n"
+    "  --hash         print a hash of all results, to compare builds\n"
+    "  --list         print kernels and tiers, test nothing\n"
+    "  --bench        time the kernels (--csv: as a table for programs); checks nothing\n"
+    "  --verbose      list the mutants\n";
+
+bool check_tier(size_t i, mote_kernels *table, bool *usable)
+{
+    unsigned features, here = mote_cpu_features();
+    const char *name = mote_tier_name(i);
+    if (!name || !mote_tier_features(name, &features))
+        return false;
+    *usable = (features & here) == features;
+    mote_kernels_init(table, features);
+    return true;
+}
+
+static bool chosen(const options *o, const char *tier, const char *name)
+{
+    return (!o->tier || strcmp(o->tier, tier) == 0) &&
+           (!o->kernel || fnmatch(o->kernel, name, 0) == 0);
+}
+
+/* Runs one slot and prints its line. */
+static void test_slot(check *c, const options *o, totals *sum, const char *tier,
+                      const check_slot *slot, const mote_kernels *under, const mote_kernels *ref)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    size_t n = check_run(c, slot, under, ref, o->hash ? &hash : NULL);
+    if (c->failed) {
+        printf("FAIL %s %s: case %zu, seed 0x%llx: %s\n", tier, slot->name, n,
+               (unsigned long long)c->seed, c->failure);
+        sum->failed++;
+        return;
+    }
+    printf("ok   %s %s", tier, slot->name);
+    if (under)
+        printf(": %zu cases", n);
+    if (c->share > 0.0)
+        printf("%s %.2f of the bound", under ? "," : ":", c->share);
+    if (o->hash && under)
+        printf(", hash %016llx", (unsigned long long)hash);
+    printf("\n");
+    sum->hash = (sum->hash ^ hash) * 0x100000001b3u;
+    sum->passed++;
+}
+
+/* Has a tier below the i-th the same function? Then it was tested there. */
+static bool seen_below(size_t i, const mote_kernels *table, const check_slot *slot)
+{
+    mote_kernels below;
+    bool usable;
+    for (size_t j = 0; j < i && check_tier(j, &below, &usable); j++)
+        if (usable && check_function(&below, slot) == check_function(table, slot))
+            return true;
+    return false;
+}
+
+static void test_tier(check *c, const options *o, totals *sum, size_t i, const mote_kernels *ref)
+{
+    mote_kernels table;
+    bool usable;
+    check_tier(i, &table, &usable);
+    for (size_t l = 0; check_kernel_slots[l]; l++)
+        for (const check_slot *s = check_kernel_slots[l]; s->name; s++) {
+            if (!chosen(o, mote_tier_name(i), s->name) || seen_below(i, &table, s))
+                continue;
+            if (o->list) {
+                printf("%s %s\n", mote_tier_name(i), s->name);
+            } else if (!usable) {
+                printf("skip %s %s: this machine lacks it\n", mote_tier_name(i), s->name);
+                sum->skipped++;
+            } else {
+                test_slot(c, o, sum, mote_tier_name(i), s, &table, i ? ref : NULL);
+            }
+        }
+}
+
+/* Slots that are compared with the oracle only: math.h (no table), BLAS. */
+static void test_apart(check *c, const options *o, totals *sum, const char *tier,
+                       const check_slot *slots, const mote_kernels *table)
+{
+    for (const check_slot *s = slots; s->name; s++) {
+        if (!chosen(o, tier, s->name))
+            continue;
+        if (o->list)
+            printf("%s %s\n", tier, s->name);
+        else
+            test_slot(c, o, sum, tier, s, table, NULL);
+    }
+}
+
+static void test_all(check *c, const options *o, totals *sum)
+{
+    mote_kernels ref, blas;
+    bool usable;
+    check_tier(0, &ref, &usable);
+    test_apart(c, o, sum, "math", math_slots, NULL);
+    for (size_t i = 0; mote_tier_name(i); i++)
+        test_tier(c, o, sum, i, &ref);
+    uint64_t hash = sum->hash; /* BLAS promises no bits */
+    mote_kernels_init(&blas, mote_cpu_features());
+    if (mote_kernels_blas(&blas))
+        test_apart(c, o, sum, "blas", blas_slots, &blas);
+    sum->hash = hash;
+    if (o->list || o->tier || (o->kernel && fnmatch(o->kernel, "mutants", 0) != 0))
+        return;
+    if (check_mutants(c, o->verbose))
+        sum->passed++;
+    else
+        sum->failed++;
+}
+
+static bool parse(options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(a, "--list") == 0)
+            o->list = true;
+        else if (strcmp(a, "--hash") == 0)
+            o->hash = true;
+        else if (strcmp(a, "--bench") == 0)
+            o->bench = true;
+        else if (strcmp(a, "--csv") == 0)
+            o->csv = true;
+        else if (strcmp(a, "--verbose") == 0)
+            o->verbose = true;
+        else if (!value)
+            return false;
+        else if (i++, strcmp(a, "--kernel") == 0)
+            o->kernel = value;
+        else if (strcmp(a, "--tier") == 0)
+            o->tier = value;
+        else if (strcmp(a, "--seed") == 0)
+            o->seed = strtoull(value, NULL, 0);
+        else if (strcmp(a, "--repeat") == 0)
+            o->repeat = strtoul(value, NULL, 0);
+        else
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static check c;
+    options o = {.seed = 1, .repeat = 1};
+    totals sum = {0};
+    if (!parse(&o, argc, argv)) {
+        fputs(help, stderr);
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    check_open(&c, o.seed);
+    if (o.bench) {
+        check_bench(&c, o.kernel, o.tier, o.csv);
+        return 0;
+    }
+    for (unsigned long r = 0; r < o.repeat; r++, c.seed++) {
+        if (!o.list)
+            printf("seed 0x%llx\n", (unsigned long long)c.seed);
+        test_all(&c, &o, &sum);
+        if (o.list)
+            return 0;
+    }
+    if (o.hash)
+        printf("hash %016llx\n", (unsigned long long)sum.hash);
+    printf("%u passed, %u failed, %u skipped\n", sum.passed, sum.failed, sum.skipped);
+    return sum.failed || !(sum.passed + sum.skipped);
+}

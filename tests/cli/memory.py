@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Exact memory: what `plan` says is what `run` asks for, to the byte; nothing is asked for once output
+has begun; the peak stays within plan, file and 2 MB. MODEL=FILE tries another model than the tiny one."""
+import os
+import shutil
+import subprocess
+
+from frame import MOTE, SLOW, Skip, main, out_json, test
+
+CONTEXTS = [64, 256, 1024, 4096]
+SPARE = 64  # a map begins with its own size (mote_host_alloc)
+ROOM = 2 << 20
+
+
+def hook(m):
+    """The preloaded library, built once."""
+    path = m.folder / "hook.so"
+    if SLOW > 1:
+        raise Skip("a sanitizer has its own allocator")
+    if not shutil.which("cc"):
+        raise Skip("no C compiler to build the hook with")
+    if not path.exists():
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hook.c")
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", path, source, "-ldl"], check=True)
+    return path
+
+
+def model_of(m):
+    return os.environ.get("MODEL") or m.wide
+
+
+def run_hooked(m, *args):
+    report = m.folder / "report"
+    env = {**os.environ, "LD_PRELOAD": str(hook(m)), "MOTE_HOOK": str(report)}
+    subprocess.run([MOTE, *map(str, args)], env=env, check=True, stdout=subprocess.DEVNULL)
+    return list(map(int, report.read_text().split()))
+
+
+@test
+def plan_is_what_run_asks_for(m):
+    model = model_of(m)
+    for context in CONTEXTS:
+        for kv in ("f32", "f16", "q8"):
+            flags = ["-c", context, "--kv", kv, "-t", 2]
+            plan = out_json("plan", model, "--json", *flags)["memory"]
+            ran = out_json("run", model, "--raw", "-p", "a", "-n", 3, "-q", "--json", *flags)
+            assert ran["memory"] == plan, f"-c {context} --kv {kv}: {ran['memory']}, not {plan}"
+            maps = run_hooked(m, "run", model, "--raw", "-p", "a", "-n", 3, "-q", *flags)[3:]
+            for part in ("model", "tokenizer", "history", "text", "sampler"):
+                assert plan[part] + SPARE in maps, f"-c {context} --kv {kv}: no {part} of {plan[part]}"
+            assert plan["session"]["total"] + SPARE in maps, f"-c {context} --kv {kv}: session"
+
+
+@test
+def nothing_is_asked_for_after_the_first_output(m):
+    before, after, *_ = run_hooked(m, "run", model_of(m), "--raw", "-p", "a", "-n", 40, "-q",
+                                   "--ignore-eos", "-t", 2)
+    assert before > 0 and after == 0, f"{after} allocations after output began"
+
+
+@test
+def peak_stays_within_the_plan(m):
+    model = model_of(m)
+    for kv in ("f32", "f16", "q8"):
+        flags = ["-c", 1024, "--kv", kv, "-t", 2]
+        plan = out_json("plan", model, "--json", *flags)["memory"]
+        for n in (8, 1000):  # nearly empty, nearly full
+            peak = run_hooked(m, "run", model, "--raw", "-p", "a", "-n", n, "-q", "--ignore-eos",
+                              *flags)[2] * 1024
+            limit = plan["total"] + plan["file"] + ROOM
+            idle = 0 if os.environ.get("MODEL") else resident_at_least()
+            assert peak <= max(limit, plan["total"] + idle + ROOM), f"{peak} bytes, limit {limit}"
+
+
+def resident_at_least():
+    """What any program of these libraries takes: a tiny model is smaller than that."""
+    p = subprocess.Popen([MOTE, "--version"], stdout=subprocess.DEVNULL)
+    _, _, usage = os.wait4(p.pid, 0)
+    p.returncode = 0
+    return usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()

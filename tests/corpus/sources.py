@@ -1,0 +1,433 @@
+"""Malformed sources for `mote convert` (anchors: reliability 6b-6d), from the tiny valid ones. Each kind
+is (name, exit codes allowed, function(folder) that changes a valid folder; it may return the path to
+convert and more arguments)."""
+import json
+import os
+import struct
+
+import tiny
+
+FILE, UNSUPPORTED, EITHER, IO = (3,), (6,), (3, 6), (3, 4)
+
+
+# ---- safetensors ---------------------------------------------------------------------------------
+
+def header_of(path):
+    raw = (path / "model.safetensors").read_bytes()
+    n = struct.unpack_from("<Q", raw)[0]
+    return json.loads(raw[8:8 + n]), raw[8 + n:]
+
+
+def put(path, text, data, length=None):
+    text = text if isinstance(text, bytes) else text.encode()
+    raw = struct.pack("<Q", len(text) if length is None else length) + text + data
+    (path / "model.safetensors").write_bytes(raw)
+
+
+def edit(change):
+    """A kind that changes the header's object."""
+    def make(path):
+        head, data = header_of(path)
+        head = change(head) or head
+        put(path, json.dumps(head), data)
+    return make
+
+
+def text_edit(change):
+    """A kind that changes the header's text, or (text, data)."""
+    def make(path):
+        head, data = header_of(path)
+        out = change(json.dumps(head))
+        text, data = out if isinstance(out, tuple) else (out, data)
+        put(path, text, data)
+    return make
+
+
+def entry(head, i=1):
+    return head[[k for k in head if k != "__metadata__"][i]]
+
+
+def set_entry(**fields):
+    def change(head):
+        entry(head).update(fields)
+    return edit(change)
+
+
+def drop(field):
+    return edit(lambda head: entry(head).pop(field) and None)
+
+
+def offsets(f):
+    def change(head):
+        e = entry(head)
+        e["data_offsets"] = f(*e["data_offsets"])
+    return edit(change)
+
+
+def raw_offset(text):
+    """A number that Python's json would not write."""
+    def change(s):
+        head = json.loads(s)
+        e = entry(head)
+        old = json.dumps(e["data_offsets"])
+        return s.replace(old, old.replace(str(e["data_offsets"][1]), text), 1)
+    return text_edit(change)
+
+
+def cut(at):
+    def make(path):
+        raw = (path / "model.safetensors").read_bytes()
+        (path / "model.safetensors").write_bytes(raw[:at if at >= 0 else len(raw) + at])
+    return make
+
+
+def prefix(value, fmt="<Q"):
+    def make(path):
+        raw = (path / "model.safetensors").read_bytes()
+        (path / "model.safetensors").write_bytes(struct.pack(fmt, value) + raw[8:])
+    return make
+
+
+def whole(raw):
+    return lambda path: (path / "model.safetensors").write_bytes(raw) and None
+
+
+def index(weight_map, files=()):
+    """Shards instead of one file: the real one renamed, plus an index."""
+    def make(path):
+        os.rename(path / "model.safetensors", path / "part-1.safetensors")
+        head, _ = header_of_file(path / "part-1.safetensors")
+        names = {k: "part-1.safetensors" for k in head if k != "__metadata__"}
+        weight_map(names, path)
+        for f in files:
+            f(path)
+        (path / "model.safetensors.index.json").write_text(
+            json.dumps({"metadata": {}, "weight_map": names}))
+    return make
+
+
+def header_of_file(path):
+    raw = path.read_bytes()
+    n = struct.unpack_from("<Q", raw)[0]
+    return json.loads(raw[8:8 + n]), raw[8 + n:]
+
+
+def shard(name):
+    return index(lambda names, path: names.update({next(iter(names)): name}))
+
+
+def fifo_shard(path):
+    os.mkfifo(path / "part-2.safetensors")
+
+
+def outside_link(path):
+    (path.parent / "outside.safetensors").write_bytes((path / "part-1.safetensors").read_bytes())
+    os.symlink("../../../../etc/passwd", path / "part-2.safetensors")
+
+
+def only(name, raw):
+    """A folder with this weight file only."""
+    def make(path):
+        os.remove(path / "model.safetensors")
+        (path / name).write_bytes(raw)
+    return make
+
+
+def poison(value):
+    def make(path):
+        head, data = header_of(path)
+        at = entry(head)["data_offsets"][0]
+        put(path, json.dumps(head), data[:at] + struct.pack("<f", value) + data[at + 4:])
+    return make
+
+
+def many_empty(head):
+    data_end = max(e["data_offsets"][1] for k, e in head.items() if k != "__metadata__")
+    for i in range(1_000_000):
+        head[f"t{i}"] = {"dtype": "F32", "shape": [0], "data_offsets": [data_end, data_end]}
+
+
+SAFETENSORS = [
+    ("S01 cut header", FILE, cut(40)), ("S02 cut data", FILE, cut(-5)), ("S03 empty", FILE, cut(0)),
+    ("S04 header length 0", FILE, prefix(0)), ("S05 header beyond file", FILE, prefix(1 << 30)),
+    ("S06 header 2^63", FILE, prefix(1 << 63)), ("S07 header 2^64-1", FILE, prefix((1 << 64) - 1)),
+    ("S08 header big-endian", FILE, prefix(2000, ">Q")),
+    ("S09 overlap", FILE, offsets(lambda a, b: [a - 4, b - 4])),
+    ("S10 hole", FILE, offsets(lambda a, b: [a + 4, b + 4])),
+    ("S11 trailing bytes", FILE, text_edit(lambda s: (s, header_data(s) + b"abcd"))),
+    ("S12 begin after end", FILE, offsets(lambda a, b: [b, a])),
+    ("S13 negative offset", FILE, offsets(lambda a, b: [-4, b])),
+    ("S14 float offset", FILE, offsets(lambda a, b: [a, b + 0.5])),
+    ("S15 offset 1.6e1", FILE, raw_offset("1.6e1")),
+    ("S16 shape product wraps", FILE, set_entry(shape=[1 << 33, 1 << 33])),
+    ("S17 shape does not give bytes", FILE, set_entry(shape=[3, 3])),
+    ("S18 negative dimension", FILE, set_entry(shape=[-32])),
+    ("S19 unknown dtype", EITHER, set_entry(dtype="F77")),
+    ("S20 missing dtype", FILE, drop("dtype")), ("S20b missing shape", FILE, drop("shape")),
+    ("S20c missing offsets", FILE, drop("data_offsets")),
+    ("S20d three offsets", FILE, offsets(lambda a, b: [a, b, b])),
+    ("S20e bad UTF-8", FILE, text_edit(lambda s: s.encode().replace(b"model.norm", b"model\xff\xfenor"))),
+    ("S21 name twice", FILE, text_edit(lambda s: s[:-1] + ', "model.norm.weight": ' +
+                                       json.dumps(json.loads(s)["model.norm.weight"]) + "}")),
+    ("S22 field twice", FILE, text_edit(lambda s: s.replace('"dtype"', '"dtype": "F32", "dtype"', 1))),
+    ("S24 rank 100", FILE, set_entry(shape=[1] * 99 + [32])),
+    ("S26 metadata not text", FILE, edit(lambda h: h.update(__metadata__={"a": 1}))),
+    ("S27 nested 200,000", FILE, text_edit(lambda s: '{"__metadata__": ' + "[" * 200_000)),
+    ("S29 byte order mark", FILE, text_edit(lambda s: b"\xef\xbb\xbf" + s.encode())),
+    ("S30 NUL behind the JSON", FILE, text_edit(lambda s: s.encode() + b"\0")),
+    ("S31 two objects", FILE, text_edit(lambda s: s + "{}")),
+    ("S32 array", FILE, text_edit(lambda s: "[]")), ("S32b number", FILE, text_edit(lambda s: "1")),
+    ("S32c null", FILE, text_edit(lambda s: "null")),
+    ("S33 2^53+1", FILE, raw_offset(str((1 << 53) + 1))),
+    ("S34 400 digits", FILE, raw_offset("1" * 400)),
+    ("S35 01", FILE, raw_offset("01")), ("S35b 1.", FILE, raw_offset("1.")),
+    ("S35c +1", FILE, raw_offset("+1")), ("S35d 0x10", FILE, raw_offset("0x10")),
+    ("S35e NaN", FILE, raw_offset("NaN")),
+    ("S36 shard ../x", FILE, shard("../x.safetensors")),
+    ("S36b shard absolute", FILE, shard("/etc/passwd")), ("S36c shard a/b", FILE, shard("a/b")),
+    ("S36d shard ..", FILE, shard("..")), ("S36e shard empty", FILE, shard("")),
+    ("S36f shard number", FILE, shard(7)),
+    ("S36g shard FIFO", IO, index(lambda n, p: n.update({next(iter(n)): "part-2.safetensors"}), [fifo_shard])),
+    ("S36h shard link to another file", IO, index(lambda n, p: n.update({next(iter(n)): "part-2.safetensors"}), [outside_link])),
+    ("S37 shard missing", IO, shard("part-9.safetensors")),
+    ("S39 tensor not in its shard", FILE, index(lambda n, p: n.update({"no.such.weight": "part-1.safetensors"}))),
+    ("S40 pickle", EITHER, only("pytorch_model.bin", b"\x80\x02}q\0.")),
+    ("S40b zip", EITHER, only("model.pt", b"PK\3\4" + bytes(30))),
+    ("S41 FP8 weight", EITHER, set_entry(dtype="F8_E4M3")), ("S41b I32 weight", EITHER, set_entry(dtype="I32")),
+    ("S42 LFS pointer", FILE, whole(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")),
+    ("S43 weight missing", FILE, edit(lambda h: h.pop("model.norm.weight") and None)),
+    ("S44 NaN weight", FILE, poison(float("nan"))), ("S44b infinite weight", FILE, poison(float("inf"))),
+    ("S45 a tensor of another shape", FILE, edit(lambda h: h["model.norm.weight"].update(shape=[16, 2]))),
+]
+
+SLOW_SAFETENSORS = [("S43b a million empty tensors", (0, 3), edit(many_empty))]
+
+
+def header_data(text):
+    return b"".join(raw for _, _, raw in tiny.weights())
+
+
+# ---- JSON files ----------------------------------------------------------------------------------
+
+def json_file(name, change):
+    def make(path):
+        value = json.loads((path / name).read_text())
+        value = change(value) or value
+        (path / name).write_text(json.dumps(value, ensure_ascii=False))
+    return make
+
+
+def json_text(name, change):
+    def make(path):
+        text = (path / name).read_bytes()
+        (path / name).write_bytes(change(text))
+    return make
+
+
+def config(**fields):
+    return json_file("config.json", lambda c: c.update(fields))
+
+
+def without(*names):
+    return json_file("config.json", lambda c: [c.pop(n) for n in names] and None)
+
+
+def remove(name):
+    return lambda path: os.remove(path / name)
+
+
+def rope(**fields):
+    return config(rope_scaling=fields)
+
+
+CONFIG = [
+    ("C01 missing", IO, remove("config.json")), ("C02 array", FILE, json_text("config.json", lambda t: b"[]")),
+    ("C02b cut", FILE, json_text("config.json", lambda t: t[:40])),
+    ("C02c empty", FILE, json_text("config.json", lambda t: b"")),
+    ("C03 no model_type", EITHER, without("model_type", "architectures")),
+    ("C03b unknown model_type", UNSUPPORTED, config(model_type="retnet", architectures=["RetNet"])),
+    ("C03c model_type a number", FILE, config(model_type=3)),
+    ("C04 layers 0", FILE, config(num_hidden_layers=0)), ("C04b layers -1", FILE, config(num_hidden_layers=-1)),
+    ("C04c layers 1e9", FILE, config(num_hidden_layers=1_000_000_000)),
+    ("C04d layers one more", FILE, config(num_hidden_layers=2)),
+    ("C05 heads 0", FILE, config(num_attention_heads=0)),
+    ("C05b KV heads do not divide", FILE, config(num_attention_heads=4, num_key_value_heads=3, head_dim=8)),
+    ("C05c more KV heads than heads", FILE, config(num_key_value_heads=4)),
+    ("C06 hidden 0", FILE, config(hidden_size=0)), ("C06b head size odd", FILE, config(head_dim=15)),
+    ("C06c hidden not heads x size", FILE, config(num_attention_heads=3, num_key_value_heads=3)),
+    ("C07 vocabulary 0", FILE, config(vocab_size=0)), ("C07b vocabulary 2^31", FILE, config(vocab_size=1 << 31)),
+    ("C07c vocabulary not the rows", FILE, config(vocab_size=tiny.VOCAB + 1)),
+    ("C08 MLP 0", FILE, config(intermediate_size=0)), ("C08b MLP not the rows", FILE, config(intermediate_size=48)),
+    ("C09 theta 0", FILE, config(rope_theta=0)), ("C09b theta negative", FILE, config(rope_theta=-1.0)),
+    ("C09c theta NaN", FILE, json_text("config.json", lambda t: t.replace(b"10000.0", b"NaN"))),
+    ("C09d theta 1e400", FILE, json_text("config.json", lambda t: t.replace(b"10000.0", b"1e400"))),
+    ("C09e theta text", FILE, config(rope_theta="big")),
+    ("C10 rope type unknown", UNSUPPORTED, rope(type="spiral", factor=2.0)),
+    ("C10b factor 0", FILE, rope(type="linear", factor=0)), ("C10c factor missing", FILE, rope(rope_type="linear")),
+    ("C10d llama3 member missing", FILE, rope(rope_type="llama3", factor=8.0)),
+    ("C10e rope_scaling a number", FILE, config(rope_scaling=3)),
+    ("C11 epsilon negative", FILE, config(rms_norm_eps=-1e-5)), ("C11b epsilon 1e30", FILE, config(rms_norm_eps=1e30)),
+    ("C12 context 0", FILE, config(max_position_embeddings=0)),
+    ("C12b context 2^40", FILE, config(max_position_embeddings=1 << 40)),
+    ("C13 integer as text", FILE, config(hidden_size="32")), ("C13b integer as fraction", FILE, config(hidden_size=32.5)),
+    ("C14 key twice", FILE, json_text("config.json", lambda t: t[:-1] + b', "hidden_size": 64}')),
+    ("C15 tie not a bool", FILE, config(tie_word_embeddings="no")),
+    ("C17 activation unknown", UNSUPPORTED, config(hidden_act="relu6")),
+    ("C18 bias without tensors", FILE, config(attention_bias=True)),
+    ("C18b MLP bias without tensors", FILE, config(mlp_bias=True)),
+    ("C19 quantized source", UNSUPPORTED, config(quantization_config={"quant_method": "gptq"})),
+    ("C21 template not text", FILE, json_file("tokenizer_config.json", lambda c: c.update(chat_template=5))),
+    ("C22 end id beyond vocabulary", FILE, config(eos_token_id=1 << 20)),
+    ("C22b end id text", FILE, config(eos_token_id="2")),
+    ("C23 depth bomb", FILE, json_text("config.json", lambda t: b'{"a":' * 100_000)),
+]
+
+
+def tok(change):
+    return json_file("tokenizer.json", change)
+
+
+def model(**fields):
+    return tok(lambda t: t["model"].update(fields))
+
+
+def vocab(change):
+    return tok(lambda t: change(t["model"]["vocab"]) and None)
+
+
+def added(**fields):
+    return tok(lambda t: t["added_tokens"][0].update(fields))
+
+
+TOKENIZER = [
+    ("T01 missing", IO, remove("tokenizer.json")), ("T02 cut", FILE, json_text("tokenizer.json", lambda t: t[:-20])),
+    ("T03 unknown model", UNSUPPORTED, model(type="Morse")), ("T03b no model", FILE, tok(lambda t: t.pop("model") and None)),
+    ("T04 empty vocabulary", FILE, model(vocab={})),
+    ("T05 key twice", FILE, json_text("tokenizer.json", lambda t: t.replace(b'"vocab": {', b'"vocab": {"!": 0, ', 1))),
+    ("T06 id twice", FILE, vocab(lambda v: v.update({"a": v["b"]}) or 1)),
+    ("T07 id negative", FILE, vocab(lambda v: v.update(a=-1) or 1)), ("T07b id a fraction", FILE, vocab(lambda v: v.update(a=1.5) or 1)),
+    ("T07c id 2^31", FILE, vocab(lambda v: v.update(a=1 << 31) or 1)), ("T07d id 4e9", FILE, vocab(lambda v: v.update(a=4_000_000_000) or 1)),
+    ("T07e id text", FILE, vocab(lambda v: v.update(a="5") or 1)),
+    ("T09 token of 1 MiB", FILE, vocab(lambda v: v.update({"x" * (1 << 20): tiny.VOCAB}) or 1)),
+    ("T09b lone surrogate", FILE, json_text("tokenizer.json", lambda t: t.replace(b'"vocab": {', b'"vocab": {"\\ud800": 9999, ', 1))),
+    ("T10 merges not a list", FILE, model(merges=7)),
+    ("T11 merge of one part", FILE, model(merges=["he"])), ("T11b merge of three", FILE, model(merges=[["h", "e", "l"]])),
+    ("T13 merge part unknown", FILE, model(merges=[["h", "\u00ff\u00ff"]])),
+    ("T14 merge result unknown", FILE, model(merges=[["z", "q"]])),
+    ("T15 merge twice", FILE, model(merges=[["h", "e"], ["h", "e"]])),
+    ("T18 added token without id", FILE, tok(lambda t: t["added_tokens"][0].pop("id") and None)),
+    ("T18b added id taken", FILE, added(id=65)), ("T18c added content empty", FILE, added(content="")),
+    ("T18d added id 2^31", FILE, added(id=1 << 31)),
+    ("T18e added token twice", FILE, tok(lambda t: t["added_tokens"].append(dict(t["added_tokens"][0], id=tiny.VOCAB)))),
+    ("T20 unknown token not in vocabulary", FILE, model(unk_token="<nope>")),
+    ("T22 unknown pattern", UNSUPPORTED, tok(lambda t: t.update(pre_tokenizer={
+        "type": "Split", "pattern": {"Regex": "(?<=x)\\p{Greek}+"}, "behavior": "Isolated", "invert": False}))),
+    ("T22b unknown pre-tokenizer", UNSUPPORTED, tok(lambda t: t.update(pre_tokenizer={"type": "Psychic"}))),
+    ("T23 unknown normalizer", UNSUPPORTED, tok(lambda t: t.update(normalizer={"type": "Psychic"}))),
+    ("T24 unknown decoder", UNSUPPORTED, tok(lambda t: t.update(decoder={"type": "Psychic"}))),
+    ("T24b unknown post-processor", UNSUPPORTED, tok(lambda t: t.update(post_processor={"type": "Psychic"}))),
+    ("T25 vocabulary above the rows", FILE, vocab(lambda v: v.update({f"qq{i}": tiny.VOCAB + i for i in range(9)}) or 1)),
+    ("T28 depth bomb", FILE, json_text("tokenizer.json", lambda t: b"[" * 200_000)),
+    ("T29 UTF-16", FILE, json_text("tokenizer.json", lambda t: b"\xff\xfe" + t.decode().encode("utf-16-le"))),
+    ("T30 model twice", FILE, json_text("tokenizer.json", lambda t: t[:-1] + b', "model": {}}')),
+]
+
+
+# ---- GGUF and llama2.c ---------------------------------------------------------------------------
+
+def gguf(make):
+    """A kind made of the bytes of a GGUF file."""
+    def place(path):
+        (path / "m.gguf").write_bytes(make())
+        return path / "m.gguf", []
+    return place
+
+
+def key(name, value, kind=None):
+    def make():
+        keys = [(n, kind or k, value) if n == name else (n, k, v) for n, k, v in tiny.gguf_keys()]
+        return tiny.gguf(keys=keys)
+    return gguf(make)
+
+
+def no_key(name):
+    return gguf(lambda: tiny.gguf(keys=[k for k in tiny.gguf_keys() if k[0] != name]))
+
+
+def tensor(i, **change):
+    def make():
+        ts = tiny.gguf_tensors()
+        name, dims, kind, raw = ts[i]
+        ts[i] = (change.get("name", name), change.get("dims", dims), change.get("kind", kind), raw)
+        return tiny.gguf(tensors=ts)
+    return gguf(make)
+
+
+def gguf_patch(find, replace):
+    return gguf(lambda: tiny.gguf().replace(find, replace, 1))
+
+
+BIG = struct.pack("<Q", 1 << 60)
+GGUF = [
+    ("G01 cut", FILE, gguf(lambda: tiny.gguf()[:100])), ("G02 magic only", FILE, gguf(lambda: b"GGUF")),
+    ("G03 version 1", EITHER, gguf(lambda: tiny.gguf(version=1))), ("G03b version 99", EITHER, gguf(lambda: tiny.gguf(version=99))),
+    ("G04 keys 2^60", FILE, gguf(lambda: tiny.gguf(n_keys=1 << 60))), ("G04b tensors 2^60", FILE, gguf(lambda: tiny.gguf(n_tensors=1 << 60))),
+    ("G04c one key more", FILE, gguf(lambda: tiny.gguf(n_keys=len(tiny.gguf_keys()) + 1))),
+    ("G05 string length 2^60", FILE, gguf(lambda: tiny.gguf()[:24] + BIG + tiny.gguf()[32:])),
+    ("G06 value type 77", FILE, gguf(lambda: tiny.gguf(keys=[("x", 77, b"")] + tiny.gguf_keys()))),
+    ("G07 nested arrays", FILE, gguf(lambda: tiny.gguf(keys=[("x", 9, struct.pack("<IQ", 9, 1) * 5000)] + tiny.gguf_keys()))),
+    ("G08 array of 2^60", FILE, gguf(lambda: tiny.gguf(keys=[("x", 9, struct.pack("<IQ", 4, 1 << 60))] + tiny.gguf_keys()))),
+    ("G09 key twice", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("llama.block_count", tiny.U32, 1)]))),
+    ("G10 alignment 0", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("general.alignment", tiny.U32, 0)]))),
+    ("G10b alignment 3", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("general.alignment", tiny.U32, 3)]))),
+    ("G11 architecture unknown", UNSUPPORTED, key("general.architecture", "mamba")), ("G11b architecture missing", EITHER, no_key("general.architecture")),
+    ("G12 layers missing", FILE, no_key("llama.block_count")), ("G12b layers 0", FILE, key("llama.block_count", 0)),
+    ("G12c layers 2^31", FILE, key("llama.block_count", 1 << 31)), ("G12d heads 0", FILE, key("llama.attention.head_count", 0)),
+    ("G12e hidden a float", FILE, key("llama.embedding_length", 32.0, tiny.F32)),
+    ("G13 tensor rank 5", FILE, tensor(1, dims=[32, 1, 1, 1, 1])), ("G13b dimension 0", FILE, tensor(1, dims=[0])),
+    ("G13c dimensions wrap", FILE, tensor(0, dims=[1 << 33, 1 << 33])), ("G13d dimension 2^63", FILE, tensor(1, dims=[1 << 63])),
+    ("G14 tensor type 99", EITHER, tensor(0, kind=99)), ("G14b IQ2 type", UNSUPPORTED, tensor(0, kind=16)),
+    ("G15 tensor twice", FILE, tensor(1, name="token_embd.weight")), ("G15b tensor missing", FILE, tensor(1, name="nothing.weight")),
+    ("G16 offset beyond file", FILE, gguf(lambda: tiny.gguf(offsets={2: 1 << 40}))),
+    ("G16b offset wraps", FILE, gguf(lambda: tiny.gguf(offsets={2: (1 << 64) - 32}))),
+    ("G16c offset not aligned", FILE, gguf(lambda: tiny.gguf(offsets={2: 33}))),
+    ("G17 tokens missing", EITHER, no_key("tokenizer.ggml.tokens")), ("G17b merges missing", FILE, no_key("tokenizer.ggml.merges")),
+    ("G17c token types short", FILE, key("tokenizer.ggml.token_type", (tiny.I32, [1, 1]))),
+    ("G17d tokens of numbers", FILE, key("tokenizer.ggml.tokens", (tiny.U32, [1] * tiny.VOCAB))),
+    ("G17e unknown pre", UNSUPPORTED, key("tokenizer.ggml.pre", "psychic")), ("G17f unknown tokenizer", UNSUPPORTED, key("tokenizer.ggml.model", "psychic")),
+    ("G17g fewer tokens than rows", (0, 3), key("tokenizer.ggml.tokens", (tiny.STRING, tiny.PIECES))),
+    ("G18 end id beyond vocabulary", FILE, key("tokenizer.ggml.eos_token_id", 1 << 20)),
+]
+
+
+def llama2c(raw, vocab=None):
+    def place(path):
+        (path / "m.bin").write_bytes(raw())
+        (path / "tok.bin").write_bytes(tiny.llama2c_vocab() if vocab is None else vocab())
+        return path / "m.bin", ["--vocab", path / "tok.bin"]
+    return place
+
+
+def l2_head(**change):
+    names = ("dim", "hidden", "layers", "heads", "kv", "vocab", "seq")
+    base = dict(zip(names, (tiny.HIDDEN, tiny.FF, tiny.LAYERS, tiny.HEADS, tiny.KV_HEADS, tiny.LLAMA2C_VOCAB, 64)))
+    return llama2c(lambda: tiny.llama2c(tuple({**base, **change}.values())))
+
+
+LLAMA2C = [
+    ("L01 cut header", FILE, llama2c(lambda: tiny.llama2c()[:20])), ("L02 cut data", FILE, llama2c(lambda: tiny.llama2c()[:-4])),
+    ("L03 dimension 0", FILE, l2_head(dim=0)), ("L03b dimension negative", FILE, l2_head(dim=-32)),
+    ("L03c layers 2^30", FILE, l2_head(layers=1 << 30)), ("L03d heads 0", FILE, l2_head(heads=0)),
+    ("L03e KV heads do not divide", FILE, l2_head(heads=4, kv=3)), ("L03f vocabulary 0", FILE, l2_head(vocab=0)),
+    ("L03g vocabulary -2^31", FILE, l2_head(vocab=-(1 << 31))), ("L03h sequence 0", FILE, l2_head(seq=0)),
+    ("L04 vocabulary file cut", FILE, llama2c(tiny.llama2c, lambda: tiny.llama2c_vocab()[:50])),
+    ("L04b vocabulary file empty", FILE, llama2c(tiny.llama2c, lambda: b"")),
+    ("L04c piece length 2^31", FILE, llama2c(tiny.llama2c, lambda: tiny.llama2c_vocab()[:8] + b"\xff\xff\xff\x7f")),
+    ("L04d score NaN", FILE, llama2c(tiny.llama2c, lambda: tiny.llama2c_vocab()[:4] + struct.pack("<f", float("nan")) + tiny.llama2c_vocab()[8:])),
+]
+
+
+def kinds(every=False):
+    yield from SAFETENSORS + CONFIG + TOKENIZER + GGUF + LLAMA2C
+    if every:
+        yield from SLOW_SAFETENSORS

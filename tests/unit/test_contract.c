@@ -1,0 +1,153 @@
+/* test_contract.c: the same bits for every tier, thread count, prompt chunk and grouping of rows, for
+ * every weight and KV type (NUMERICS.md, "Proof"): the full product on tiny seeded models, past the
+ * first block of 256 positions.
+ */
+#include "include/mote_host.h"
+#include "kernels/kernels.h"
+#include "tests/unit/test.h"
+#include "tests/unit/tiny.h"
+
+enum { N_POSITIONS = 300 };
+
+static const size_t chunks[] = {1, 7, 32, 512};
+static const char *const type_names[] = {"f32", "f16", "bf16", "q8", "q4", "q4_0", "q4_1"};
+static const char *const kv_names[] = {"f32", "f16", "q8"};
+
+static void make_ids(int32_t *ids, size_t n, uint32_t n_vocab)
+{
+    uint64_t seed = 42;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)(test_random(&seed) % n_vocab);
+}
+
+/* All threads and chunks on one model; compares with *want (0: sets it). */
+static void sweep(const tiny_model *t, const tiny_opts *o, mote_kv kv, const mote_team *const *teams,
+                  uint64_t *want, const char *label)
+{
+    int32_t ids[N_POSITIONS];
+    make_ids(ids, N_POSITIONS, o->n_vocab);
+    for (uint32_t threads = 1; threads <= 4; threads++)
+        for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
+            mote_session_opts so = {.n_ctx = 320,
+                                    .kv = kv,
+                                    .n_batch = (uint32_t)chunks[c],
+                                    .n_logits = (uint32_t)chunks[c],
+                                    .n_threads = threads};
+            uint64_t got = tiny_hash(t->model, &so, ids, N_POSITIONS, chunks[c],
+                                     threads > 1 ? teams[threads] : NULL);
+            *want = *want ? *want : got;
+            if (!CHECK(got && got == *want))
+                printf("  %s threads %u chunk %zu: %016llx, not %016llx\n", label, threads,
+                       chunks[c], (unsigned long long)got, (unsigned long long)*want);
+        }
+}
+
+static void product(const tiny_opts *o)
+{
+    mote_pool *pools[5] = {0};
+    const mote_team *teams[5] = {0};
+    mote_error err;
+    for (uint32_t n = 2; n <= 4; n++) {
+        pools[n] = mote_pool_new(n, &err);
+        REQUIRE(pools[n] != NULL);
+        teams[n] = mote_pool_team(pools[n]);
+    }
+    for (int kv = 0; kv < 3; kv++) {
+        uint64_t want = 0;
+        for (size_t i = 0; mote_tier_name(i); i++) {
+            char label[64];
+            unsigned features;
+            tiny_model t;
+            mote_tier_features(mote_tier_name(i), &features);
+            if ((features & mote_cpu_features()) != features)
+                continue;
+            snprintf(label, sizeof label, "%s kv %s tier %s", type_names[o->type], kv_names[kv],
+                     mote_tier_name(i));
+            REQUIRE(tiny_open(&t, o, mote_tier_name(i)));
+            sweep(&t, o, (mote_kv)kv, teams, &want, label);
+            tiny_close(&t);
+        }
+        if (getenv("MOTE_HASHES")) /* tests/same_bits.sh compares builds by them */
+            printf("hash %s kv %s: %016llx\n", type_names[o->type], kv_names[kv],
+                   (unsigned long long)want);
+    }
+    for (uint32_t n = 2; n <= 4; n++)
+        mote_pool_free(pools[n]);
+}
+
+/* Small, as there are 96 runs of 300 positions for a type; odd sizes are in same_bits_features. */
+static void product_of_type(enum mote_type type)
+{
+    tiny_opts o = tiny_defaults();
+    o.type = type;
+    o.hidden = 32;
+    o.n_heads = 2;
+    o.n_kv_heads = 1;
+    o.ff = o.n_vocab = 64;
+    product(&o);
+}
+
+TEST(same_bits_f32) { product_of_type(MOTE_F32); }
+TEST(same_bits_f16) { product_of_type(MOTE_F16); }
+TEST(same_bits_bf16) { product_of_type(MOTE_BF16); }
+TEST(same_bits_q8) { product_of_type(MOTE_Q8); }
+TEST(same_bits_q4) { product_of_type(MOTE_Q4); }
+TEST(same_bits_q4_0) { product_of_type(MOTE_Q4_0); }
+TEST(same_bits_q4_1) { product_of_type(MOTE_Q4_1); }
+
+/* Odd sizes, biases, head norms, windows, an untied head, three heads to a key. */
+TEST(same_bits_features)
+{
+    tiny_opts o = tiny_defaults();
+    o.type = MOTE_Q8;
+    o.group = 64;
+    o.hidden = 72;
+    o.n_heads = 6;
+    o.head_dim = 20;
+    o.ff = 100;
+    o.n_vocab = 90;
+    o.window = 40;
+    o.biases = MOTE_BIAS_ALL;
+    o.qk_norm = o.untied = true;
+    product(&o);
+}
+
+/* Rows of several sessions in one call give each session what it gets alone. */
+TEST(batch_equals_alone)
+{
+    enum { SESSIONS = 5, STEPS = 20 };
+    tiny_opts o = tiny_defaults();
+    tiny_model t;
+    int32_t ids[SESSIONS][STEPS];
+    float alone[80];
+    mote_session_opts so = {.n_ctx = 64, .kv = MOTE_KV_F16, .n_batch = 8, .n_logits = 8,
+                            .n_threads = 1};
+    mote_session *batch[SESSIONS], *single[SESSIONS];
+    mote_error err;
+    REQUIRE(tiny_open(&t, &o, NULL));
+    for (size_t i = 0; i < SESSIONS; i++) {
+        mote_session_opts guest = so;
+        guest.n_batch = i ? 0 : so.n_batch;
+        batch[i] = tiny_session(t.model, &guest);
+        single[i] = tiny_session(t.model, &so);
+        for (size_t j = 0; j < STEPS; j++)
+            ids[i][j] = (int32_t)((i * 31 + j * 7) % o.n_vocab);
+    }
+    for (uint32_t step = 0; step < STEPS; step++) {
+        mote_row rows[SESSIONS];
+        for (size_t i = 0; i < SESSIONS; i++)
+            rows[i] = (mote_row){ids[i][step], step, batch[i], true};
+        REQUIRE(mote_forward(batch[0], rows, SESSIONS, NULL, NULL, &err) == MOTE_OK);
+        for (size_t i = 0; i < SESSIONS; i++) {
+            mote_row row = {ids[i][step], step, single[i], true};
+            REQUIRE(mote_forward(single[i], &row, 1, NULL, NULL, &err) == MOTE_OK);
+            memcpy(alone, mote_session_logits(single[i], 0), sizeof alone);
+            CHECK(memcmp(alone, mote_session_logits(batch[0], i), sizeof alone) == 0);
+        }
+    }
+    for (size_t i = 0; i < SESSIONS; i++) {
+        free(batch[i]);
+        free(single[i]);
+    }
+    tiny_close(&t);
+}

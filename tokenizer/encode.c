@@ -1,0 +1,216 @@
+/* encode.c: text -> ids. Added tokens are cut out of the text as it is; what lies between is normalised,
+ * searched for the added tokens that live in normalised text, cut into pieces and merged. The caller
+ * gives all memory; text that normalising leaves alone is used where it lies. Read tokenizer.h first. */
+#include <string.h>
+
+#include "include/mote_error.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/utf8.h"
+
+#define SCRATCH_ALIGN 16u
+/* Of a long piece: id, next, prev and two heap entries a symbol (bpe.c). */
+#define LIST_BYTES (3 * sizeof(uint32_t) + 2 * sizeof(uint64_t))
+/* A byte becomes at most 3: U+FFFD, or a canonical composition. */
+#define GROWTH 3u
+
+size_t mote_encode_scratch_bytes(const mote_tokenizer *t, size_t text_bytes)
+{
+    (void)t;
+    size_t most = text_bytes < SIZE_MAX / 512 ? GROWTH * text_bytes + 8 : SIZE_MAX / 128;
+    return most * (1 + LIST_BYTES) + 8 * SCRATCH_ALIGN;
+}
+
+size_t mote_encode_max_ids(const mote_tokenizer *t, size_t text_bytes)
+{
+    size_t most = text_bytes < SIZE_MAX / 16 ? GROWTH * text_bytes : SIZE_MAX / 16;
+    return most + 2 + t->h->n_before + t->h->n_after;
+}
+
+void *tok_take(tok_encoder *e, size_t bytes)
+{
+    size_t room = (bytes + SCRATCH_ALIGN - 1) / SCRATCH_ALIGN * SCRATCH_ALIGN;
+    void *p = e->scratch;
+    if (e->full || room < bytes || room > e->scratch_bytes) {
+        e->full = true;
+        return NULL;
+    }
+    e->scratch += room;
+    e->scratch_bytes -= room;
+    return p;
+}
+
+/* ---- pieces ------------------------------------------------------------------------------------- */
+
+/* Steps are nested: each cuts the pieces of the one before. ends[i]: where the piece at work ends by
+ * the first i steps. */
+static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
+{
+    const tok_header *h = e->t->h;
+    size_t ends[TOK_MAX_STEPS + 1] = {n};
+    size_t level = 0;
+    for (size_t at = 0; at < n && !e->full;) {
+        for (; level < h->n_steps; level++)
+            ends[level + 1] = tok_split(e->t, &h->steps[level], p, at, ends[level]);
+        tok_merge_piece(e, p + at, ends[level] - at);
+        at = ends[level];
+        while (level > 0 && ends[level] == at)
+            level--;
+    }
+}
+
+/* p: p[-1] may be written when the tokenizer has a prefix. */
+static void encode_stretch(tok_encoder *e, uint8_t *own, const uint8_t *p, size_t n, bool first)
+{
+    unsigned prefix = e->t->h->prefix;
+    bool wanted = prefix == TOK_PREFIX_UNLESS || (prefix == TOK_PREFIX_FIRST && first);
+    if (wanted && own && n > 0 && p[0] != ' ') {
+        own[p - own - 1] = ' ';
+        p--;
+        n++;
+    }
+    encode_pieces(e, p, n);
+}
+
+/* ---- normalising -------------------------------------------------------------------------------- */
+
+enum { AS_IT_IS, REPAIR = 1, MARKS = 2, COMPOSE = 4 }; /* what a text needs */
+
+static bool is_mark(const uint8_t *p, size_t n) /* U+2581 */
+{
+    return n >= 3 && p[0] == 0xe2 && p[1] == 0x96 && p[2] == 0x81;
+}
+
+static unsigned needs(const mote_tokenizer *t, const uint8_t *p, size_t n)
+{
+    unsigned flags = t->h->flags, found = AS_IT_IS;
+    for (size_t at = 0; at < n;) {
+        uint64_t word;
+        bool valid;
+        uint32_t cp;
+        if (at + 8 <= n && (memcpy(&word, p + at, 8), !(word & 0x8080808080808080u))) {
+            at += 8;
+            continue;
+        }
+        if (flags & TOK_SPACE_MARK && is_mark(p + at, n - at))
+            found |= MARKS;
+        at += utf8_read(p + at, n - at, &cp, &valid);
+        if (!valid)
+            found |= REPAIR;
+        else if (flags & TOK_NFC && tok_nfc_acts(t, cp))
+            found |= COMPOSE;
+    }
+    return found;
+}
+
+/* Copies with U+FFFD for what is no UTF-8 and blanks for U+2581. */
+static size_t copy_clean(uint8_t *out, const uint8_t *p, size_t n, unsigned todo)
+{
+    size_t written = 0;
+    for (size_t at = 0, length; at < n; at += length) {
+        bool valid;
+        uint32_t cp;
+        length = utf8_read(p + at, n - at, &cp, &valid);
+        if (todo & MARKS && cp == 0x2581)
+            cp = ' ';
+        written += utf8_write(out + written, cp);
+    }
+    return written;
+}
+
+/* The normalised text; *own: the same if it lies in scratch, with one free byte in front, else NULL. */
+static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uint8_t **own)
+{
+    const tok_header *h = e->t->h;
+    unsigned todo = needs(e->t, p, *n);
+    *own = NULL;
+    if (todo & (REPAIR | MARKS)) {
+        uint8_t *clean = tok_take(e, GROWTH * *n + 4 + 1);
+        if (!clean)
+            return NULL;
+        *n = copy_clean(clean + 1, p, *n, todo);
+        p = *own = clean + 1;
+    }
+    if (todo & COMPOSE) {
+        uint8_t *composed = tok_take(e, GROWTH * *n + 4 + 1);
+        if (!composed)
+            return NULL;
+        *n = tok_compose(e, p, *n, composed + 1);
+        p = *own = composed + 1;
+    }
+    if (h->prefix && !*own) {
+        uint8_t *copy = tok_take(e, *n + 1);
+        if (!copy)
+            return NULL;
+        memcpy(copy + 1, p, *n);
+        p = *own = copy + 1;
+    }
+    if (h->prefix == TOK_PREFIX_ALWAYS) {
+        p = --*own;
+        **own = ' ';
+        ++*n;
+    }
+    return p;
+}
+
+/* ---- stretches between added tokens --------------------------------------------------------------- */
+
+static bool has_normalized_tokens(const tok_header *h)
+{
+    unsigned any = 0;
+    for (size_t i = 0; i < sizeof h->added_first[1]; i++)
+        any |= h->added_first[1][i];
+    return any != 0;
+}
+
+/* Text between two raw added tokens; `offset`: its place in the caller's text. */
+static void encode_segment(tok_encoder *e, const uint8_t *text, size_t bytes, size_t offset)
+{
+    uint8_t *scratch = e->scratch, *own;
+    size_t left = e->scratch_bytes, n = bytes, done = 0;
+    if (bytes == 0)
+        return;
+    const uint8_t *p = normalize(e, text, &n, &own);
+    if (p && has_normalized_tokens(e->t->h)) {
+        /* In a changed text places are lost: with plain text around, all of it counts as plain. */
+        tok_search s = {.text = p, .bytes = n, .offset = offset, .normalized = true};
+        s.all_plain = e->all_plain || (own && e->n_plain > 0 && e->plain->begin < offset + bytes);
+        for (tok_match m; !e->full && tok_next_added(e, &s, &m); done = m.end) {
+            encode_stretch(e, own, p + done, m.begin - done, offset + done == 0);
+            tok_emit(e, m.id);
+        }
+    }
+    if (p)
+        encode_stretch(e, own, p + done, n - done, offset + done == 0);
+    e->scratch = scratch;
+    e->scratch_bytes = left;
+}
+
+mote_status mote_encode(const mote_tokenizer *t, const char *text, size_t text_bytes,
+                        unsigned flags, const mote_span *plain, size_t n_plain, int32_t *ids,
+                        size_t cap, size_t *n_ids, void *scratch, size_t scratch_bytes,
+                        mote_error *err)
+{
+    size_t skew = (size_t)(-(uintptr_t)scratch % SCRATCH_ALIGN), done = 0;
+    tok_encoder e = {.t = t, .ids = ids, .cap = cap, .plain = plain, .n_plain = n_plain};
+    e.all_plain = flags & MOTE_ENCODE_NO_SPECIAL_TEXT;
+    e.scratch = (uint8_t *)scratch + skew;
+    e.scratch_bytes = scratch_bytes > skew ? scratch_bytes - skew : 0;
+    *n_ids = 0;
+    if (text_bytes > UINT32_MAX / 8)
+        return mote_fail_got(err, MOTE_ERR_LIMIT, "bytes of a text", NULL, text_bytes,
+                             UINT32_MAX / 8);
+    for (uint32_t i = 0; flags & MOTE_ENCODE_ADD_SPECIAL && i < t->h->n_before; i++)
+        tok_emit(&e, (uint32_t)t->h->before[i]);
+    tok_search s = {.text = (const uint8_t *)text, .bytes = text_bytes, .all_plain = e.all_plain};
+    for (tok_match m; !e.full && tok_next_added(&e, &s, &m); done = m.end) {
+        encode_segment(&e, s.text + done, m.begin - done, done);
+        tok_emit(&e, m.id);
+    }
+    encode_segment(&e, s.text + done, text_bytes - done, done);
+    for (uint32_t i = 0; flags & MOTE_ENCODE_ADD_SPECIAL && i < t->h->n_after; i++)
+        tok_emit(&e, (uint32_t)t->h->after[i]);
+    if (e.full)
+        return mote_fail(err, MOTE_ERR_MEMORY, "memory for encoding a text", NULL);
+    *n_ids = e.n_ids;
+    return MOTE_OK;
+}

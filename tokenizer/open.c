@@ -1,0 +1,182 @@
+/* open.c: a tokenizer as it lies in a file: sizes checked once, every look-up bounded later. Read
+ * tables.h first. */
+#include <string.h>
+
+#include "include/mote_error.h"
+#include "tokenizer/tokenizer.h"
+
+static const char *const damaged = "the tokenizer's tables do not fit together";
+
+static bool holds(mote_text table, uint64_t n, uint64_t size) { return table.bytes / size >= n; }
+
+static bool header_is_sound(const tok_header *h)
+{
+    bool ok = h->model == TOK_BPE && h->n_vocab > 0 && h->n_vocab <= TOK_MAX_VOCAB;
+    ok = ok && h->n_piece_slots > 0 && h->n_merge_slots > 0 && h->n_steps <= TOK_MAX_STEPS;
+    ok = ok && h->piece_probe <= TOK_MAX_PROBE && h->merge_probe <= TOK_MAX_PROBE;
+    ok = ok && h->n_before <= TOK_MAX_AFFIX && h->n_after <= TOK_MAX_AFFIX;
+    return ok && h->max_piece <= TOK_MAX_PIECE && h->prefix <= TOK_PREFIX_FIRST;
+}
+
+static bool needs_classes(const tok_header *h)
+{
+    bool needs = false;
+    for (uint32_t i = 0; i < h->n_steps; i++)
+        needs |= h->steps[i].kind <= TOK_STEP_LLAMA3;
+    return needs;
+}
+
+/* All 0x1100 block numbers of a two-stage table lie inside it. */
+static bool blocks_fit(const uint8_t *blocks, size_t bytes, size_t block_bytes)
+{
+    unsigned most = 0;
+    if (bytes < TOK_CLASS_BLOCKS + block_bytes)
+        return false;
+    for (size_t i = 0; i < TOK_CLASS_BLOCKS; i++)
+        most = blocks[i] > most ? blocks[i] : most;
+    return most < (bytes - TOK_CLASS_BLOCKS) / block_bytes;
+}
+
+static bool open_nfc(mote_tokenizer *t, mote_text table)
+{
+    const uint8_t *p = (const uint8_t *)table.ptr;
+    const tok_nfc_header *h = (const void *)p;
+    if (table.bytes < sizeof *h)
+        return false;
+    uint64_t blocks = TOK_CLASS_BLOCKS + (uint64_t)h->n_blocks * 256, size = sizeof *h + blocks;
+    size += (uint64_t)h->n_decompositions * sizeof *t->decompositions;
+    size += (uint64_t)h->n_texts * sizeof *t->nfc_text;
+    size += (uint64_t)h->n_compositions * sizeof *t->compositions;
+    if (size > table.bytes || !blocks_fit(p + sizeof *h, (size_t)blocks, 256))
+        return false;
+    t->nfc = h;
+    t->nfc_blocks = p + sizeof *h;
+    t->decompositions = (const void *)(t->nfc_blocks + blocks);
+    t->nfc_text = (const void *)(t->decompositions + h->n_decompositions);
+    t->compositions = (const void *)(t->nfc_text + h->n_texts);
+    return true;
+}
+
+static bool open_tables(mote_tokenizer *t, const mote_image *image)
+{
+    mote_text table[TOK_N_TABLES];
+    for (uint32_t i = 0; i < TOK_N_TABLES; i++)
+        table[i] = mote_image_table(image, i);
+    const tok_header *h = t->h;
+    bool ok = holds(table[TOK_TABLE_PIECE_ENDS], h->n_vocab, 4) &&
+              holds(table[TOK_TABLE_FLAGS], h->n_vocab, 1) &&
+              holds(table[TOK_TABLE_PIECE_SLOTS], h->n_piece_slots, 4) &&
+              holds(table[TOK_TABLE_MERGES], h->n_merge_slots, sizeof *t->merges) &&
+              holds(table[TOK_TABLE_ADDED], h->n_added, sizeof *t->added);
+    t->pieces = (const uint8_t *)table[TOK_TABLE_PIECES].ptr;
+    t->pieces_bytes = table[TOK_TABLE_PIECES].bytes;
+    t->piece_ends = (const void *)table[TOK_TABLE_PIECE_ENDS].ptr;
+    t->flags = (const uint8_t *)table[TOK_TABLE_FLAGS].ptr;
+    t->piece_slots = (const void *)table[TOK_TABLE_PIECE_SLOTS].ptr;
+    t->merges = (const void *)table[TOK_TABLE_MERGES].ptr;
+    t->added = (const void *)table[TOK_TABLE_ADDED].ptr;
+    t->added_text = table[TOK_TABLE_ADDED_TEXT].ptr;
+    t->added_text_bytes = table[TOK_TABLE_ADDED_TEXT].bytes;
+    if (table[TOK_TABLE_CLASSES].bytes) {
+        t->classes = (const uint8_t *)table[TOK_TABLE_CLASSES].ptr;
+        ok = ok && blocks_fit(t->classes, table[TOK_TABLE_CLASSES].bytes, TOK_CLASS_BLOCK_BYTES);
+    }
+    ok = ok && (t->classes || !needs_classes(h));
+    return ok && (!(h->flags & TOK_NFC) || open_nfc(t, table[TOK_TABLE_NFC]));
+}
+
+size_t mote_tokenizer_bytes(void)
+{
+    return (sizeof(mote_tokenizer) + MOTE_ALIGN - 1) / MOTE_ALIGN * MOTE_ALIGN;
+}
+
+mote_status mote_tokenizer_init(mote_tokenizer **out, void *mem, size_t mem_bytes,
+                                const mote_image *image, mote_error *err)
+{
+    mote_text header = mote_image_table(image, TOK_TABLE_HEADER);
+    mote_tokenizer *t = mem;
+    *out = NULL;
+    if (!header.bytes)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "the file has no tokenizer", NULL);
+    if (mem_bytes < mote_tokenizer_bytes())
+        return mote_fail_got(err, MOTE_ERR_MEMORY, "memory for the tokenizer", NULL, mem_bytes,
+                             mote_tokenizer_bytes());
+    memset(t, 0, sizeof *t);
+    t->h = (const void *)header.ptr;
+    if (header.bytes < sizeof *t->h)
+        return mote_fail(err, MOTE_ERR_FILE, damaged, NULL);
+    if (t->h->version != TOK_VERSION)
+        return mote_fail_got(err, MOTE_ERR_UNSUPPORTED, "version of the tokenizer", NULL,
+                             t->h->version, TOK_VERSION);
+    if (!header_is_sound(t->h) || !open_tables(t, image))
+        return mote_fail(err, MOTE_ERR_FILE, damaged, NULL);
+    *out = t;
+    return MOTE_OK;
+}
+
+uint32_t mote_tokenizer_vocab_size(const mote_tokenizer *t) { return t->h->n_vocab; }
+
+/* ---- look-ups --------------------------------------------------------------------------------- */
+
+mote_text tok_piece(const mote_tokenizer *t, uint32_t id)
+{
+    if (id >= t->h->n_vocab)
+        return (mote_text){"", 0};
+    size_t begin = id ? t->piece_ends[id - 1] : 0, end = t->piece_ends[id];
+    if (begin > end || end > t->pieces_bytes || end - begin > t->h->max_piece)
+        return (mote_text){"", 0};
+    return (mote_text){(const char *)t->pieces + begin, end - begin};
+}
+
+uint32_t tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n)
+{
+    if (n > t->h->max_piece)
+        return TOK_EMPTY;
+    uint32_t slots = t->h->n_piece_slots, at = tok_slot(tok_hash_piece(p, (uint32_t)n), slots);
+    for (uint32_t probe = 0; probe <= t->h->piece_probe; probe++) {
+        uint32_t id = t->piece_slots[at];
+        if (id == TOK_EMPTY)
+            return TOK_EMPTY;
+        mote_text piece = tok_piece(t, id);
+        if (piece.bytes == n && n && !memcmp(piece.ptr, p, n))
+            return id;
+        at = at + 1 == slots ? 0 : at + 1;
+    }
+    return TOK_EMPTY;
+}
+
+const tok_merge *tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right)
+{
+    uint32_t slots = t->h->n_merge_slots, at = tok_slot(tok_hash_pair(left, right), slots);
+    for (uint32_t probe = 0; probe <= t->h->merge_probe; probe++) {
+        const tok_merge *m = &t->merges[at];
+        if (m->left == left && m->right == right)
+            return m;
+        if (m->left == TOK_EMPTY)
+            return NULL;
+        at = at + 1 == slots ? 0 : at + 1;
+    }
+    return NULL;
+}
+
+mote_text mote_token_piece(const mote_tokenizer *t, int32_t id)
+{
+    return tok_piece(t, (uint32_t)id);
+}
+
+bool mote_token_is_special(const mote_tokenizer *t, int32_t id)
+{
+    return id >= 0 && (uint32_t)id < t->h->n_vocab && t->flags[id] & TOK_SPECIAL;
+}
+
+int32_t mote_token_find(const mote_tokenizer *t, const char *text, size_t bytes)
+{
+    for (uint32_t i = 0; i < t->h->n_added; i++) {
+        const tok_added *a = &t->added[i];
+        if (a->bytes == bytes && (uint64_t)a->at + bytes <= t->added_text_bytes &&
+            !memcmp(t->added_text + a->at, text, bytes))
+            return (int32_t)a->id;
+    }
+    uint32_t id = tok_find_piece(t, (const uint8_t *)text, bytes);
+    return id == TOK_EMPTY ? -1 : (int32_t)id;
+}

@@ -1,0 +1,161 @@
+/* split.c: cutting a text into the pieces that are merged each by itself. The published tokenizers say
+ * how in regular expressions; here each has a scanner by hand, whose comments give the expression's
+ * alternatives in order. Every scanner takes time linear in what it returns, but for runs of blanks,
+ * which are walked at most twice. */
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/utf8.h"
+
+/* The character at p[at] (0 at the end) and its class. */
+typedef struct glyph {
+    uint32_t cp;
+    unsigned class;
+    size_t next; /* where the following one begins */
+} glyph;
+
+static glyph glyph_at(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end)
+{
+    glyph g = {0, TOK_OTHER, at};
+    if (at < end) {
+        g.next = at + utf8_next(p + at, &g.cp);
+        g.class = tok_class(t, g.cp);
+    }
+    return g;
+}
+
+static bool is_letter(glyph g) { return g.class >= TOK_UPPER && g.class <= TOK_LETTER; }
+static bool is_number(glyph g) { return g.class == TOK_DIGIT || g.class == TOK_NUMBER; }
+static bool is_other(glyph g) { return !is_letter(g) && !is_number(g) && g.class != TOK_SPACE; }
+
+/* Behind the run of characters of one sort that begins at `at`, at most `most` of them. */
+static size_t run_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                      bool (*is_sort)(glyph), size_t most)
+{
+    for (size_t n = 0; at < end && n < most; n++) {
+        glyph g = glyph_at(t, p, at, end);
+        if (!is_sort(g))
+            break;
+        at = g.next;
+    }
+    return at;
+}
+
+/* 's 't 're 've 'm 'll 'd: bytes of the one at p[at], or 0. fold: in any case; then U+017F, the long
+ * s, is an s. */
+static size_t contraction(const uint8_t *p, size_t at, size_t end, bool fold)
+{
+    if (end - at < 2 || p[at] != '\'')
+        return 0;
+    unsigned a = p[at + 1], b = end - at > 2 ? p[at + 2] : 0;
+    if (fold && a == 0xc5 && b == 0xbf)
+        return 3;
+    a |= fold && a >= 'A' && a <= 'Z' ? 0x20 : 0;
+    b |= fold && b >= 'A' && b <= 'Z' ? 0x20 : 0;
+    if (a == 's' || a == 't' || a == 'm' || a == 'd')
+        return 2;
+    return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
+}
+
+/* \s+(?!\S)|\s+ : a run of blanks without its last one, which goes with what follows; all of it at the
+ * end of the text. newlines: before that, \s*[\r\n]+ : up to the last line end in the run. */
+static size_t blanks_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                         bool newlines)
+{
+    size_t last = at, first = glyph_at(t, p, at, end).next, line = 0;
+    for (glyph g; at < end; at = g.next) {
+        g = glyph_at(t, p, at, end);
+        if (g.class != TOK_SPACE)
+            break;
+        last = at;
+        if (newlines && (g.cp == '\n' || g.cp == '\r'))
+            line = g.next;
+    }
+    if (line)
+        return line;
+    return at == end ? end : last > first ? last : first;
+}
+
+/* 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
+static size_t split_gpt2(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end)
+{
+    size_t length = contraction(p, at, end, false);
+    if (length)
+        return at + length;
+    glyph g = glyph_at(t, p, at, end);
+    if (g.cp == ' ' && g.next < end)
+        g = glyph_at(t, p, g.next, end);
+    if (g.class == TOK_SPACE)
+        return blanks_end(t, p, at, end, false);
+    return run_end(t, p, g.next, end,
+                   is_letter(g)   ? is_letter
+                   : is_number(g) ? is_number
+                                  : is_other,
+                   SIZE_MAX);
+}
+
+/* (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,most}| ?[^\s\p{L}\p{N}]+[\r\n]*|
+ * \s*[\r\n]+|\s+(?!\S)|\s+ */
+static size_t split_llama3(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                           size_t most)
+{
+    size_t length = contraction(p, at, end, true);
+    if (length)
+        return at + length;
+    glyph g = glyph_at(t, p, at, end);
+    if (is_letter(g))
+        return run_end(t, p, g.next, end, is_letter, SIZE_MAX);
+    if (is_number(g))
+        return run_end(t, p, at, end, is_number, most);
+    glyph second = glyph_at(t, p, g.next, end);
+    if (g.cp != '\r' && g.cp != '\n' && is_letter(second))
+        return run_end(t, p, second.next, end, is_letter, SIZE_MAX);
+    if (g.cp == ' ' && g.next < end && is_other(second))
+        g = second;
+    if (!is_other(g))
+        return blanks_end(t, p, at, end, true);
+    at = run_end(t, p, g.next, end, is_other, SIZE_MAX);
+    while (at < end && (p[at] == '\r' || p[at] == '\n'))
+        at++;
+    return at;
+}
+
+static bool is_no_number(glyph g) { return !is_number(g); }
+
+/* Numbers: each by itself, or in runs. */
+static size_t split_digits(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                           bool each)
+{
+    glyph g = glyph_at(t, p, at, end);
+    if (!is_number(g))
+        return run_end(t, p, at, end, is_no_number, SIZE_MAX);
+    return each ? g.next : run_end(t, p, at, end, is_number, SIZE_MAX);
+}
+
+static size_t split_words(const uint8_t *p, size_t at, size_t end)
+{
+    while (at < end && p[at] == ' ')
+        at++;
+    while (at < end && p[at] != ' ')
+        at++;
+    return at;
+}
+
+static size_t split_spaces(const uint8_t *p, size_t at, size_t end)
+{
+    do
+        at++;
+    while (at < end && p[at] != ' ');
+    return at;
+}
+
+size_t tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
+                 size_t end)
+{
+    switch (step->kind) {
+    case TOK_STEP_DIGITS: return split_digits(t, p, at, end, step->param != 0);
+    case TOK_STEP_GPT2: return split_gpt2(t, p, at, end);
+    case TOK_STEP_LLAMA3: return split_llama3(t, p, at, end, step->param ? step->param : 1);
+    case TOK_STEP_WORDS: return split_words(p, at, end);
+    case TOK_STEP_SPACES: return split_spaces(p, at, end);
+    default: return end;
+    }
+}

@@ -1,0 +1,189 @@
+/* tables.h: a tokenizer as tables, which lie in the file as the tensors __tok__.* and are used where
+ * they lie: opening builds nothing, encoding allocates nothing. tools/convert/tok*.c makes them,
+ * docs/tokenizer.md explains them. Little-endian; offsets and ids are checked at every look-up, so a
+ * damaged table gives wrong ids and no worse.
+ *
+ *   header       tok_header
+ *   pieces       bytes of all vocabulary entries, one behind the other, as they decode; so
+ *                SentencePiece's U+2581 is a blank here, and texts are searched as they are
+ *   piece_ends   u32[n_vocab]: where entry i ends (it begins where i-1 ends)
+ *   flags        u8[n_vocab]: TOK_*
+ *   piece_slots  u32[]: hash of a piece's bytes -> id; TOK_EMPTY: free
+ *   merges       tok_merge[]: hash of (left, right) -> rank, id
+ *   added        tok_added[], sorted by text; added_text: their texts
+ *   classes      character classes (two stages), where splitting needs them
+ *   nfc          canonical composition data, where normalising needs it
+ */
+#ifndef MOTE_TOKENIZER_TABLES_H
+#define MOTE_TOKENIZER_TABLES_H
+
+#include <stdint.h>
+
+#define TOK_VERSION 1
+#define TOK_MAX_VOCAB (1u << 24)
+#define TOK_MAX_PIECE 65535u    /* bytes */
+#define TOK_MAX_ADDED_TEXT 255u /* bytes: bounds the matcher's work per position */
+#define TOK_MAX_PROBE 255u      /* slots looked at per hash look-up */
+#define TOK_MAX_STEPS 8
+#define TOK_MAX_AFFIX 8
+#define TOK_EMPTY 0xffffffffu
+
+/* The tables, in the order of their tensors. */
+enum tok_table_kind {
+    TOK_TABLE_HEADER,
+    TOK_TABLE_PIECES,
+    TOK_TABLE_PIECE_ENDS,
+    TOK_TABLE_FLAGS,
+    TOK_TABLE_PIECE_SLOTS,
+    TOK_TABLE_MERGES,
+    TOK_TABLE_ADDED,
+    TOK_TABLE_ADDED_TEXT,
+    TOK_TABLE_CLASSES,
+    TOK_TABLE_NFC,
+    TOK_N_TABLES
+};
+
+enum {                  /* flags of an id */
+       TOK_SPECIAL = 1, /* control token: never comes out of plain text */
+       TOK_ADDED = 2,
+       TOK_WHOLE = 4, /* merging its own bytes gives it back: a look-up may replace the merging */
+       TOK_BYTE = 8   /* stands for one byte (<0xE2>); its piece is that byte */
+};
+
+enum tok_model { TOK_BPE = 1 };
+
+enum tok_step_kind {                      /* how a text is cut before merging */
+                     TOK_STEP_DIGITS = 1, /* numbers apart: param 1 each by itself, 0 in runs */
+                     TOK_STEP_GPT2 = 2,   /* GPT-2's pattern */
+                     TOK_STEP_LLAMA3 =
+                         3, /* Llama 3's pattern; param: most digits in a piece (1: Qwen, 3) */
+                     TOK_STEP_WORDS =
+                         4, /* before each run of blanks: no merge crosses that border */
+                     TOK_STEP_SPACES = 5 /* before every blank (Metaspace with split) */
+};
+
+enum { /* header flags */
+       TOK_NFC = 1,
+       TOK_SPACE_MARK = 2,    /* U+2581 in a text is a blank */
+       TOK_BYTE_LEVEL = 4,    /* first symbols are bytes (else characters) */
+       TOK_BYTE_FALLBACK = 8, /* unknown characters become their bytes' tokens */
+       TOK_FUSE_UNK = 16,
+       TOK_IGNORE_MERGES = 32, /* a piece that is an entry is that entry */
+       TOK_LOSSY_BYTES =
+           64, /* decoding: a run of byte tokens that is no UTF-8 is one U+FFFD each */
+       TOK_STRIP_SPACE = 128, /* decoding: one blank at the start goes */
+       TOK_JOIN_SPACE = 256,  /* decoding: blanks between tokens (no decoder given) */
+       TOK_LLAMA2C = 512      /* decoding: one blank behind BOS goes, as llama2.c does it */
+};
+
+enum tok_prefix { /* a blank in front of each stretch of text between added tokens */
+                  TOK_PREFIX_NONE = 0,
+                  TOK_PREFIX_ALWAYS = 1, /* before added tokens are looked for in normalised text */
+                  TOK_PREFIX_UNLESS = 2, /* after that, unless it begins with one */
+                  TOK_PREFIX_FIRST = 3   /* as UNLESS, at the start of the text only */
+};
+
+typedef struct tok_step {
+    uint32_t kind, param;
+} tok_step;
+
+typedef struct tok_header {
+    uint32_t version, model, flags, prefix;
+    uint32_t n_vocab, n_piece_slots, n_merge_slots, n_added;
+    uint32_t piece_probe, merge_probe; /* slots a look-up may have to visit */
+    int32_t unk;                       /* -1: unknown characters are left out */
+    int32_t bos;
+    uint32_t n_steps;
+    tok_step steps[TOK_MAX_STEPS];
+    uint32_t n_before, n_after; /* what TemplateProcessing adds around a text */
+    int32_t before[TOK_MAX_AFFIX], after[TOK_MAX_AFFIX];
+    uint32_t unicode;           /* version of the character data: 0xMMmmpp */
+    uint32_t max_piece;         /* bytes of the longest entry */
+    uint8_t added_first[2][32]; /* bitmaps of first bytes: raw and normalised added tokens */
+    int32_t byte_ids[256];      /* byte level: a byte's symbol; else its fallback token */
+    int32_t ascii_ids[128];     /* character level: the symbol of an ASCII character */
+    uint8_t reserved[124];
+} tok_header;
+
+typedef struct tok_merge {
+    uint32_t left, right, rank, id; /* left TOK_EMPTY: free slot */
+} tok_merge;
+
+enum {                         /* of an added token */
+       TOK_ADD_NORMALIZED = 1, /* looked for in the normalised text */
+       TOK_ADD_LSTRIP = 2,
+       TOK_ADD_RSTRIP = 4,
+       TOK_ADD_SINGLE_WORD = 8
+};
+
+typedef struct tok_added { /* a text comes at most once as a raw and once as a normalised one */
+    uint32_t at;           /* text: added_text[at .. at + bytes) */
+    uint16_t bytes;        /* at most TOK_MAX_ADDED_TEXT */
+    uint16_t flags;
+    uint32_t id;
+} tok_added;
+
+/* Character classes: u8 block[0x1100], then 128 bytes per block of 256 characters, a nibble each. */
+enum tok_class {
+    TOK_OTHER = 0,
+    TOK_SPACE /* White_Space */,
+    TOK_DIGIT /* Nd Nl */,
+    TOK_NUMBER /* No */,
+    TOK_MARK,
+    TOK_UPPER /* Lu Lt */,
+    TOK_LOWER /* Ll */,
+    TOK_LETTER /* Lm Lo */,
+    TOK_PUNCT,
+    TOK_CONNECTOR /* Pc */,
+    TOK_SYMBOL
+};
+#define TOK_CLASS_BLOCKS 0x1100u
+#define TOK_CLASS_BLOCK_BYTES 128u
+
+/* Canonical composition: nfc_header, u8 block[0x1100], 256 bytes per block: the combining class, or
+ * TOK_NFC_CHECK for a starter that may change; tok_decomposition[], u32 text[], tok_composition[].
+ * Hangul is computed. */
+#define TOK_NFC_CHECK 255u
+typedef struct tok_nfc_header {
+    uint32_t n_blocks, n_decompositions, n_texts, n_compositions;
+} tok_nfc_header;
+typedef struct tok_decomposition {
+    uint32_t from;
+    uint16_t at, n; /* text[at .. at + n): the full decomposition, in canonical order */
+} tok_decomposition;
+typedef struct tok_composition {
+    uint32_t first, second, to; /* sorted by first, second */
+} tok_composition;
+
+/* Hashes are part of the format. */
+static inline uint32_t tok_slot(uint64_t hash, uint32_t n_slots)
+{
+    return (uint32_t)((hash >> 32) * n_slots >> 32);
+}
+
+static inline uint64_t tok_hash_pair(uint32_t left, uint32_t right)
+{
+    uint64_t x = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u;
+    return (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
+}
+
+static inline uint64_t tok_hash_piece(const uint8_t *p, uint32_t bytes)
+{
+    uint64_t h = bytes * 0x9e3779b97f4a7c15u;
+    for (; bytes >= 8; bytes -= 8, p += 8) {
+        uint64_t w = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
+                     (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
+                     (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+        h = (h ^ w) * 0xbf58476d1ce4e5b9u;
+        h ^= h >> 31;
+    }
+    for (uint64_t w = 0, shift = 0;; shift += 8) {
+        if (bytes-- == 0) {
+            h = (h ^ w) * 0x94d049bb133111ebu;
+            return h ^ h >> 30;
+        }
+        w |= (uint64_t)*p++ << shift;
+    }
+}
+
+#endif

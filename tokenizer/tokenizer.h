@@ -1,0 +1,113 @@
+/* tokenizer.h: the tokenizer from inside. Read tables.h first, then encode.c: text -> stretches between
+ * added tokens (added.c) -> normalised text (nfc.c) -> pieces (split.c) -> ids (bpe.c). */
+#ifndef MOTE_TOKENIZER_H
+#define MOTE_TOKENIZER_H
+
+#include "include/mote.h"
+#include "tokenizer/tables.h"
+
+struct mote_tokenizer {
+    const tok_header *h;
+    const uint8_t *pieces;
+    size_t pieces_bytes;
+    const uint32_t *piece_ends;
+    const uint8_t *flags;
+    const uint32_t *piece_slots;
+    const tok_merge *merges;
+    const tok_added *added;
+    const char *added_text;
+    size_t added_text_bytes;
+    const uint8_t *classes;
+    const tok_nfc_header *nfc;
+    const uint8_t *nfc_blocks;
+    const tok_decomposition *decompositions;
+    const uint32_t *nfc_text;
+    const tok_composition *compositions;
+};
+
+/* ---- tables (open.c) -------------------------------------------------------------------------- */
+
+/* Bytes of an entry; empty when id is none or its record is damaged. */
+mote_text tok_piece(const mote_tokenizer *t, uint32_t id);
+/* The entry with these bytes that merging can give, or TOK_EMPTY. */
+uint32_t tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n);
+/* What a pair of entries merges to, or NULL. */
+const tok_merge *tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right);
+
+/* Class of a character; for tokenizers that have the table. */
+static inline unsigned tok_class(const mote_tokenizer *t, uint32_t cp)
+{
+    size_t block = t->classes[cp >> 8]; /* checked when opened */
+    const uint8_t *pairs = t->classes + TOK_CLASS_BLOCKS + block * TOK_CLASS_BLOCK_BYTES;
+    return pairs[(cp & 0xff) >> 1] >> (cp & 1) * 4 & 15;
+}
+
+static inline bool tok_is_space(uint32_t c) /* Unicode's White_Space */
+{
+    return c == ' ' || (c >= 9 && c <= 13) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+/* ---- encoding --------------------------------------------------------------------------------- */
+
+/* One mote_encode call. */
+typedef struct tok_encoder {
+    const mote_tokenizer *t;
+    int32_t *ids;
+    size_t cap, n_ids;
+    uint8_t *scratch; /* what is left of it */
+    size_t scratch_bytes;
+    const mote_span *plain; /* spans not yet behind the text at work */
+    size_t n_plain;
+    bool all_plain; /* no special token at all */
+    bool full;      /* ids or scratch did not do */
+} tok_encoder;
+
+/* Takes bytes (rounded up to 16) from the front of the scratch; NULL and e->full: too little. */
+void *tok_take(tok_encoder *e, size_t bytes);
+
+static inline void tok_emit(tok_encoder *e, uint32_t id)
+{
+    if (e->n_ids < e->cap)
+        e->ids[e->n_ids++] = (int32_t)id;
+    else
+        e->full = true;
+}
+
+/* An added token in a text. */
+typedef struct tok_match {
+    size_t begin, end; /* what it takes, blanks included */
+    uint32_t id;
+} tok_match;
+
+/* Where the search in one text stands; begin with {.from = 0}. */
+typedef struct tok_search {
+    const uint8_t *text;
+    size_t bytes;
+    size_t offset;   /* of text in the caller's text, for plain spans */
+    bool normalized; /* which tokens */
+    bool all_plain;
+    size_t from, taken; /* search from here; text before `taken` belongs to a match */
+} tok_search;
+
+/* The next added token, leftmost, then longest. */
+bool tok_next_added(tok_encoder *e, tok_search *s, tok_match *match);
+
+/* Normalises (canonical composition) from p to out (3 n bytes); returns bytes. Valid UTF-8. */
+size_t tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out);
+/* Could composing change a text with this character? */
+static inline bool tok_nfc_acts(const mote_tokenizer *t, uint32_t cp)
+{
+    return t->nfc_blocks[TOK_CLASS_BLOCKS + ((size_t)t->nfc_blocks[cp >> 8] << 8 | (cp & 0xff))];
+}
+
+/* End of the piece that begins at p[at], by one step's rule, at most `end`; what lies outside
+ * [at, end) does not count. */
+size_t tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
+                 size_t end);
+
+/* Ids of one piece. */
+void tok_merge_piece(tok_encoder *e, const uint8_t *p, size_t n);
+
+#endif

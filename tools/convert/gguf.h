@@ -1,0 +1,52 @@
+/* gguf.h: what gguf.c (the container) and gguf_source.c (its meaning) share. Internal to them.
+ *
+ *   "GGUF" | u32 version | u64 n_tensors | u64 n_values | values | tensor infos | padding | data
+ */
+#ifndef MOTE_CONVERT_GGUF_H
+#define MOTE_CONVERT_GGUF_H
+
+#include "tools/convert/source.h"
+
+enum gguf_type {
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_TYPES
+};
+
+/* A value of the header. Numbers of every type are in `number`, exact up to 2^53. Arrays are kept for
+ * the tokenizer only (`data` NULL: skipped): n mote_text, int32_t or float by item type. */
+typedef struct gguf_value {
+    const char *key;
+    enum gguf_type type, item;
+    double number;
+    mote_text text;
+    uint64_t n;
+    void *data;
+} gguf_value;
+
+typedef struct gguf {
+    source *s;
+    const src_file *f;
+    gguf_value *values;
+    size_t n_values;
+    src_tensor *tensors; /* names as in the file; shapes slowest first */
+    size_t n_tensors;
+} gguf;
+
+/* Reads and checks the whole header. */
+mote_status gguf_read(gguf *g, source *s);
+/* NULL: there is none. */
+const gguf_value *gguf_find(const gguf *g, const char *key);
+
+#endif

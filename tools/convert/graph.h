@@ -1,0 +1,94 @@
+/* graph.h: what is made of a source: the index's configuration, one record a layer, and the tensors
+ * of the output with where each comes from. Families (family_*.c) fill it; output.c writes it.
+ * Read source.h first.
+ *
+ * Reading a configuration and describing a graph never stop half way: the first failure is kept in
+ * `status` (its text in the source's err), later calls do nothing. A family reads like a list.
+ */
+#ifndef MOTE_CONVERT_GRAPH_H
+#define MOTE_CONVERT_GRAPH_H
+
+#include "kernels/quant.h"
+#include "tools/convert/source.h"
+
+typedef struct out_tensor {
+    uint32_t place, kind, shape; /* as in mote_tensor */
+    const src_tensor *src;       /* NULL: from `data` */
+    const void *data;            /* finished bytes: a table of the tokenizer, f32 of a rope table */
+    uint64_t data_bytes;
+    uint64_t rows, k;
+    uint32_t pair_rows; /* rows per head that come as pairs (2i, 2i+1) and leave as (i, i + n/2) */
+    enum mote_type type;
+    uint32_t group;
+} out_tensor;
+
+typedef struct graph {
+    source *src;
+    mote_status status;
+    mote_index index; /* configuration only; output.c completes it */
+    mote_layer *layers;
+    out_tensor *outs;
+    size_t n_outs, cap_outs;
+} graph;
+
+/* Makes the graph of the source, its family chosen by model_type. */
+mote_status graph_build(graph *g, source *s);
+/* Chooses type and group of every matrix. */
+void graph_choose_types(graph *g, mote_convert_type type);
+
+/* ---- reading the configuration; key absent or null: `fallback` or, without one, a failure ----- */
+
+uint32_t config_count(graph *g, const char *key, uint32_t min, uint32_t max);
+uint32_t config_count_or(graph *g, const char *key, uint32_t min, uint32_t max, uint32_t fallback);
+/* min < value <= max. */
+double config_number_or(graph *g, const cJSON *object, const char *key, double min, double max,
+                        double fallback);
+bool config_flag_or(graph *g, const char *key, bool fallback);
+const char *config_text_or(graph *g, const cJSON *object, const char *key, const char *fallback);
+/* NULL: absent or null. */
+const cJSON *config_get(const graph *g, const char *key);
+void graph_fail(graph *g, mote_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- describing tensors: name is the hub's; shape must match ---------------------------------- */
+
+void graph_add_matrix(graph *g, uint32_t place, uint32_t kind, const char *name, uint64_t rows,
+                      uint64_t k, uint32_t pair_rows);
+void graph_add_vector(graph *g, uint32_t place, uint32_t kind, const char *name, uint64_t n,
+                      uint32_t pair_rows);
+/* A vector of finished values; they must live as long as the source's pool. */
+void graph_add_values(graph *g, uint32_t place, uint32_t kind, const float *values, uint64_t n);
+
+/* ---- families ------------------------------------------------------------------------------- */
+
+typedef struct family {
+    const char *model_type, *architecture;
+    const char *const *options; /* keys that this family reads beyond the common ones; ends NULL */
+    void (*describe)(graph *g);
+} family;
+
+extern const family family_llama, family_mistral, family_qwen2, family_qwen3;
+
+/* The family of the configuration, whose options it has checked; g->status tells of failures. */
+const family *family_choose(graph *g);
+
+/* What decoder families share (dense.c). */
+typedef struct dense {
+    uint32_t hidden, n_layers, n_vocab;
+    bool tied;
+    mote_layer layer; /* of every layer, unless the family changes g->layers after dense_finish */
+} dense;
+
+/* Reads sizes, norms, head counts and rotary positions; default_head_dim 0: hidden / heads. */
+dense dense_read(graph *g, uint32_t default_head_dim);
+/* Lays the layers out and names all tensors; biases and qk_norm as d->layer says. */
+void dense_finish(graph *g, const dense *d);
+/* sliding_window: null is none (0), and where it is not named it is 4096 as in the reference. */
+uint32_t dense_read_window(graph *g);
+/* sliding_window with layer_types, or from layer first_layer on. Call after dense_finish. */
+void dense_windows(graph *g, uint32_t window, uint32_t first_layer);
+
+/* rope.c: adds inverse frequencies as rope table 0 for heads of `dim` turning dimensions. */
+void rope_add(graph *g, uint32_t dim);
+
+#endif

@@ -1,0 +1,191 @@
+/* tiles.c: reads the rows of a matrix, encodes them on all cores, hands the tiles on in order. Read
+ * encode.h and output.h first.
+ *
+ * Memory is a few tiles at a time, whatever the matrix. Each tile depends on its own rows alone, so
+ * the number of threads cannot show in the output.
+ */
+#include <pthread.h>
+#include <unistd.h>
+
+#include "tools/convert/encode.h"
+#include "tools/convert/output.h"
+
+#define MAX_THREADS 16
+#define PIECE_WEIGHTS (512u << 10) /* between two looks at `cancel` */
+
+typedef struct worker {
+    struct piece *piece;
+    size_t first; /* tile of the piece; then every n_workers-th */
+    uint8_t *rows;
+    float *scratch;
+    mote_convert_error err; /* err.status 0: well */
+    uint64_t failed_tile;
+} worker;
+
+typedef struct piece {
+    const source *s;
+    const out_tensor *t;
+    encoder e;
+    uint64_t first_tile;
+    size_t n_tiles, n_workers;
+    uint8_t *tiles;
+    worker workers[MAX_THREADS];
+} piece;
+
+/* Where row r of the output lies in the source (docs/decisions/1: halves turn, not neighbours). */
+static uint64_t source_row(const out_tensor *t, uint64_t r)
+{
+    if (!t->pair_rows)
+        return r;
+    uint64_t half = t->pair_rows / 2, in_head = r % t->pair_rows, head = r - in_head;
+    return head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+}
+
+static size_t rows_of_tile(const out_tensor *t, uint64_t tile)
+{
+    uint64_t left = t->rows - tile * MOTE_TILE_ROWS;
+    return left < MOTE_TILE_ROWS ? (size_t)left : MOTE_TILE_ROWS;
+}
+
+static mote_status read_rows(const piece *p, uint64_t tile, uint8_t *out, mote_convert_error *err)
+{
+    const src_file *f = &p->s->files[p->t->src->file];
+    const uint64_t at = p->t->src->offset, first = tile * MOTE_TILE_ROWS, bytes = p->e.row_bytes;
+    size_t n = rows_of_tile(p->t, tile);
+    if (!p->t->pair_rows)
+        return file_read(f, at + first * bytes, out, n * bytes, err);
+    mote_status status = MOTE_OK;
+    for (size_t r = 0; r < n && !status; r++)
+        status =
+            file_read(f, at + source_row(p->t, first + r) * bytes, out + r * bytes, bytes, err);
+    return status;
+}
+
+static void fail_value(worker *w, encode_status status, uint64_t tile, const encode_fault *fault)
+{
+    static const char *const names[] = {"f32", "f16", "bf16", "q8", "q4", "q4_0", "q4_1"};
+    const piece *p = w->piece;
+    unsigned long long row = source_row(p->t, tile * MOTE_TILE_ROWS + fault->row);
+    if (status == ENCODE_NOT_FINITE)
+        convert_fail(&w->err, MOTE_ERR_FILE, "tensor %s: the value at [%llu, %zu] is not finite",
+                     p->t->src->label, row, fault->column);
+    else
+        convert_fail(&w->err, MOTE_ERR_UNSUPPORTED,
+                     "tensor %s: the value at [%llu, %zu] is too large for %s", p->t->src->label,
+                     row, fault->column, names[p->e.to]);
+}
+
+static void *run_worker(void *arg)
+{
+    worker *w = arg;
+    piece *p = w->piece;
+    for (size_t i = w->first; i < p->n_tiles && !w->err.status; i += p->n_workers) {
+        encode_fault fault = {0};
+        w->failed_tile = p->first_tile + i;
+        if (read_rows(p, p->first_tile + i, w->rows, &w->err))
+            continue;
+        encode_status status = encode_tile(&p->e, w->rows, rows_of_tile(p->t, p->first_tile + i),
+                                           p->tiles + i * p->e.tile_bytes, w->scratch, &fault);
+        if (status)
+            fail_value(w, status, p->first_tile + i, &fault);
+    }
+    return NULL;
+}
+
+/* Runs all workers. One that gets no thread runs here. The first bad tile is the one told. */
+static mote_status run_piece(piece *p, mote_convert_error *err)
+{
+    pthread_t threads[MAX_THREADS];
+    bool started[MAX_THREADS] = {false};
+    const worker *bad = NULL;
+    for (size_t i = 1; i < p->n_workers; i++)
+        started[i] = pthread_create(&threads[i], NULL, run_worker, &p->workers[i]) == 0;
+    run_worker(&p->workers[0]);
+    for (size_t i = 1; i < p->n_workers; i++)
+        if (started[i])
+            pthread_join(threads[i], NULL);
+        else
+            run_worker(&p->workers[i]);
+    for (size_t i = 0; i < p->n_workers; i++)
+        if (p->workers[i].err.status && (!bad || p->workers[i].failed_tile < bad->failed_tile))
+            bad = &p->workers[i];
+    if (bad)
+        *err = bad->err;
+    return bad ? bad->err.status : MOTE_OK;
+}
+
+static size_t count_cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (size_t)n;
+}
+
+/* Memory of a piece, in `local`. *most: tiles it holds. */
+static mote_status prepare(piece *p, uint64_t n_tiles, size_t *most, pool *local,
+                           mote_convert_error *err)
+{
+    size_t cores = count_cores(), tile_weights = p->e.k * MOTE_TILE_ROWS;
+    *most = PIECE_WEIGHTS / tile_weights;
+    *most = *most < cores ? cores : *most;
+    *most = *most > n_tiles ? (size_t)n_tiles : *most;
+    p->n_workers = cores < *most ? cores : *most;
+    p->tiles = pool_take(local, *most, p->e.tile_bytes, err);
+    for (size_t i = 0; i < p->n_workers; i++) {
+        worker *w = &p->workers[i];
+        *w = (worker){.piece = p, .first = i};
+        w->rows = pool_take(local, MOTE_TILE_ROWS, p->e.row_bytes, err);
+        w->scratch = pool_take(local, p->e.scratch_floats, sizeof(float), err);
+        if (!w->rows || !w->scratch)
+            return err->status;
+    }
+    return p->tiles ? MOTE_OK : err->status;
+}
+
+mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, void *user)
+{
+    const mote_convert_opts *opts = g->src->opts;
+    mote_convert_error *err = g->src->err;
+    const uint64_t n_tiles = (t->rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
+    piece p = {.s = g->src, .t = t, .e = encoder_make(t->src->type, t->type, t->group, t->k)};
+    pool local = {0};
+    size_t most = 1;
+    mote_status status = prepare(&p, n_tiles, &most, &local, err);
+    for (uint64_t at = 0; at < n_tiles && !status; at += p.n_tiles) {
+        p.first_tile = at;
+        p.n_tiles = n_tiles - at < most ? (size_t)(n_tiles - at) : most;
+        if (opts->cancel && opts->cancel(opts->user))
+            status = convert_fail(err, MOTE_CANCELLED, "cancelled");
+        if (!status)
+            status = run_piece(&p, err);
+        uint64_t rows = (at + p.n_tiles) * MOTE_TILE_ROWS;
+        rows = (rows < t->rows ? rows : t->rows) - at * MOTE_TILE_ROWS;
+        if (!status)
+            status = take(user, p.tiles, p.n_tiles * p.e.tile_bytes, rows * p.e.row_bytes);
+    }
+    pool_free(&local);
+    return status;
+}
+
+mote_status read_vector(const graph *g, const out_tensor *t, float *out)
+{
+    const src_tensor *src = t->src;
+    const size_t n = (size_t)t->rows;
+    mote_convert_error *err = g->src->err;
+    pool local = {0};
+    uint8_t *bytes = pool_take(&local, n, src_unit_bytes(src->type), err);
+    float *values = pool_take(&local, n, sizeof *values, err);
+    mote_status status = bytes && values ? file_read(&g->src->files[src->file], src->offset, bytes,
+                                                     (size_t)src->bytes, err)
+                                         : err->status;
+    if (!status) {
+        decode_values(src->type, bytes, n, values);
+        size_t bad = find_not_finite(values, n);
+        if (bad < n)
+            status = convert_fail(err, MOTE_ERR_FILE, "tensor %s: the value at [%zu] is not finite",
+                                  src->label, bad);
+        for (size_t i = 0; i < n; i++)
+            out[i] = values[source_row(t, i)];
+    }
+    pool_free(&local);
+    return status;
+}

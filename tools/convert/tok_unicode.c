@@ -1,0 +1,223 @@
+/* tok_unicode.c: character data for the tables, from utf8proc. Read tok_draft.h first. */
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "tools/convert/tok_draft.h"
+
+#define N_CHARS 0x110000
+#define L_BASE 0x1100
+#define S_BASE 0xac00
+#define S_END (S_BASE + 11172)
+
+uint32_t unicode_version(void)
+{
+    uint32_t version = 0;
+    for (const char *p = utf8proc_unicode_version(); *p; p++)
+        version = *p == '.' ? version << 8
+                            : (version & ~0xffu) | ((version & 0xff) * 10 + (uint32_t)(*p - '0'));
+    return version;
+}
+
+static enum tok_class class_of(utf8proc_int32_t cp)
+{
+    switch (utf8proc_category(cp)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LT: return TOK_UPPER;
+    case UTF8PROC_CATEGORY_LL: return TOK_LOWER;
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO: return TOK_LETTER;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME: return TOK_MARK;
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL: return TOK_DIGIT;
+    case UTF8PROC_CATEGORY_NO: return TOK_NUMBER;
+    case UTF8PROC_CATEGORY_PC: return TOK_CONNECTOR;
+    case UTF8PROC_CATEGORY_PD:
+    case UTF8PROC_CATEGORY_PS:
+    case UTF8PROC_CATEGORY_PE:
+    case UTF8PROC_CATEGORY_PI:
+    case UTF8PROC_CATEGORY_PF:
+    case UTF8PROC_CATEGORY_PO: return TOK_PUNCT;
+    case UTF8PROC_CATEGORY_SM:
+    case UTF8PROC_CATEGORY_SC:
+    case UTF8PROC_CATEGORY_SK:
+    case UTF8PROC_CATEGORY_SO: return TOK_SYMBOL;
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP: return TOK_SPACE;
+    default: /* of the control characters, these are White_Space */
+        return (cp >= 9 && cp <= 13) || cp == 0x85 ? TOK_SPACE : TOK_OTHER;
+    }
+}
+
+/* Two stages: equal blocks are stored once. Grows *table, which begins with block numbers at `base`. */
+static void add_block(uint8_t *table, size_t base, size_t i, const uint8_t *block, size_t bytes,
+                      size_t *n_blocks)
+{
+    uint8_t *blocks = table + base + TOK_CLASS_BLOCKS;
+    size_t same = 0;
+    while (same < *n_blocks && memcmp(blocks + same * bytes, block, bytes) != 0)
+        same++;
+    if (same == *n_blocks)
+        memcpy(blocks + (*n_blocks)++ * bytes, block, bytes);
+    table[base + i] = (uint8_t)same;
+}
+
+uint8_t *unicode_classes(size_t *bytes)
+{
+    uint8_t *table = calloc(1, TOK_CLASS_BLOCKS + 256 * TOK_CLASS_BLOCK_BYTES);
+    size_t n_blocks = 0;
+    for (size_t i = 0; table && i < TOK_CLASS_BLOCKS; i++) {
+        uint8_t block[TOK_CLASS_BLOCK_BYTES];
+        for (size_t j = 0; j < sizeof block; j++) {
+            utf8proc_int32_t cp = (utf8proc_int32_t)(i * 256 + 2 * j);
+            block[j] = (uint8_t)(class_of(cp) | class_of(cp + 1) << 4);
+        }
+        add_block(table, 0, i, block, sizeof block, &n_blocks);
+    }
+    *bytes = TOK_CLASS_BLOCKS + n_blocks * TOK_CLASS_BLOCK_BYTES;
+    return table;
+}
+
+/* ---- canonical composition ---------------------------------------------------------------------- */
+
+#define MOST_TEXT 8 /* characters of a full decomposition */
+
+typedef struct nfc_data {
+    tok_nfc_header h;
+    tok_decomposition *decompositions; /* [N_CHARS / 256] is plenty: there are some 2,000 */
+    uint32_t *texts;
+    tok_composition *compositions;
+    bool *second; /* [N_CHARS]: composes with a starter before it */
+} nfc_data;
+
+enum { MOST_DECOMPOSITIONS = 8192, MOST_TEXTS = 32768 };
+
+/* Full canonical decomposition of a character; 1 if it has none. */
+static size_t decompose(utf8proc_int32_t cp, utf8proc_int32_t text[MOST_TEXT])
+{
+    int boundary = 0;
+    utf8proc_ssize_t n = utf8proc_decompose_char(cp, text, MOST_TEXT,
+                                                 UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &boundary);
+    return n < 1 || n > MOST_TEXT ? 0 : (size_t)n;
+}
+
+/* Composes n characters in place; returns how many are left. */
+static size_t compose(utf8proc_int32_t *text, size_t n)
+{
+    utf8proc_ssize_t left =
+        utf8proc_normalize_utf32(text, (utf8proc_ssize_t)n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    return left < 0 ? 0 : (size_t)left;
+}
+
+static bool is_surrogate(utf8proc_int32_t cp) { return cp >= 0xd800 && cp < 0xe000; }
+
+/* Does composing leave this character, alone, as it is? */
+static bool is_stable(const utf8proc_int32_t *text, size_t n, utf8proc_int32_t cp)
+{
+    utf8proc_int32_t copy[MOST_TEXT];
+    memcpy(copy, text, n * sizeof *copy);
+    return compose(copy, n) == 1 && copy[0] == cp;
+}
+
+static void add_decomposition(nfc_data *d, utf8proc_int32_t cp)
+{
+    utf8proc_int32_t text[MOST_TEXT], head[MOST_TEXT];
+    size_t n = decompose(cp, text);
+    if (n == 0 || (n == 1 && text[0] == cp) || d->h.n_decompositions == MOST_DECOMPOSITIONS ||
+        d->h.n_texts + n > MOST_TEXTS)
+        return;
+    d->decompositions[d->h.n_decompositions++] =
+        (tok_decomposition){(uint32_t)cp, (uint16_t)d->h.n_texts, (uint16_t)n};
+    for (size_t i = 0; i < n; i++)
+        d->texts[d->h.n_texts++] = (uint32_t)text[i];
+    if (n == 1 || !is_stable(text, n, cp))
+        return;
+    memcpy(head, text, sizeof head); /* a composite of the head and the last */
+    if (compose(head, n - 1) != 1)
+        return;
+    d->compositions[d->h.n_compositions++] =
+        (tok_composition){(uint32_t)head[0], (uint32_t)text[n - 1], (uint32_t)cp};
+    d->second[text[n - 1]] = true;
+}
+
+static int compare_compositions(const void *a, const void *b)
+{
+    const tok_composition *x = a, *y = b;
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
+    return x->second < y->second ? -1 : x->second > y->second;
+}
+
+/* What tok_nfc_acts reads: the combining class; TOK_NFC_CHECK for starters that change or compose. */
+static uint8_t act_of(const nfc_data *d, utf8proc_int32_t cp)
+{
+    utf8proc_int32_t text[MOST_TEXT];
+    if (is_surrogate(cp) || (cp >= S_BASE && cp < S_END))
+        return 0;
+    int class = utf8proc_get_property(cp)->combining_class;
+    if (class)
+        return (uint8_t) class;
+    bool jamo = (cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11a8 && cp <= 0x11c2);
+    size_t n = decompose(cp, text);
+    bool changes = n > 0 && !is_stable(text, n, cp);
+    return changes || jamo || d->second[cp] ? TOK_NFC_CHECK : 0;
+}
+
+static uint8_t *write_nfc(nfc_data *d, size_t *bytes)
+{
+    size_t base = sizeof d->h, n_blocks = 0;
+    size_t most = base + TOK_CLASS_BLOCKS + 256 * 256 +
+                  d->h.n_decompositions * sizeof *d->decompositions +
+                  d->h.n_texts * sizeof *d->texts + d->h.n_compositions * sizeof *d->compositions;
+    uint8_t *table = calloc(1, most), block[256];
+    if (!table)
+        return NULL;
+    for (size_t i = 0; i < TOK_CLASS_BLOCKS; i++) {
+        for (size_t j = 0; j < 256; j++)
+            block[j] = act_of(d, (utf8proc_int32_t)(i * 256 + j));
+        add_block(table, base, i, block, sizeof block, &n_blocks);
+    }
+    d->h.n_blocks = (uint32_t)n_blocks;
+    memcpy(table, &d->h, sizeof d->h);
+    uint8_t *p = table + base + TOK_CLASS_BLOCKS + n_blocks * 256;
+    memcpy(p, d->decompositions, d->h.n_decompositions * sizeof *d->decompositions);
+    p += d->h.n_decompositions * sizeof *d->decompositions;
+    memcpy(p, d->texts, d->h.n_texts * sizeof *d->texts);
+    p += d->h.n_texts * sizeof *d->texts;
+    memcpy(p, d->compositions, d->h.n_compositions * sizeof *d->compositions);
+    *bytes = (size_t)(p - table) + d->h.n_compositions * sizeof *d->compositions;
+    return table;
+}
+
+uint8_t *unicode_nfc(size_t *bytes)
+{
+    nfc_data d = {.decompositions = calloc(MOST_DECOMPOSITIONS, sizeof *d.decompositions),
+                  .texts = calloc(MOST_TEXTS, sizeof *d.texts),
+                  .compositions = calloc(MOST_DECOMPOSITIONS, sizeof *d.compositions),
+                  .second = calloc(N_CHARS, sizeof *d.second)};
+    uint8_t *table = NULL;
+    if (d.decompositions && d.texts && d.compositions && d.second) {
+        for (utf8proc_int32_t cp = 0; cp < N_CHARS; cp++)
+            if (!is_surrogate(cp) && !(cp >= S_BASE && cp < S_END))
+                add_decomposition(&d, cp);
+        qsort(d.compositions, d.h.n_compositions, sizeof *d.compositions, compare_compositions);
+        table = write_nfc(&d, bytes);
+    }
+    free(d.decompositions);
+    free(d.texts);
+    free(d.compositions);
+    free(d.second);
+    return table;
+}
+
+mote_text unicode_compose(mote_text text)
+{
+    utf8proc_uint8_t *out = NULL;
+    utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)text.ptr, (utf8proc_ssize_t)text.bytes, &out,
+                     UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    return (mote_text){(const char *)out, n < 0 ? 0 : (size_t)n};
+}
