@@ -48,10 +48,11 @@ CFLAGS_ALL := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffp-contract=off -fno-math-er
 LDFLAGS_ALL := $(OPT) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # Flags of one tier go to the files of that tier only; kernels are worth -O3.
-$(B)/kernels/%_avx2.o: ISA := -O3 -mavx2 -mfma -mf16c
-$(B)/kernels/ref/%.o:  ISA := -O3
+KERNEL_OPT ?= -O3
+$(B)/kernels/%_avx2.o: ISA := $(KERNEL_OPT) -mavx2 -mfma -mf16c
+$(B)/kernels/ref/%.o:  ISA := $(KERNEL_OPT)
 $(B)/kernels/blas/%.o: ISA := $(BLAS_INC)
-$(B)/tools/convert/%.o: ISA := $(TOOL_INC) -O3
+$(B)/tools/convert/%.o: ISA := $(TOOL_INC) $(KERNEL_OPT)
 
 # ---- sources -----------------------------------------------------------------------------------
 KERNELS := $(sort $(wildcard kernels/*.c kernels/ref/*.c))

@@ -82,16 +82,24 @@ mote_status mote_image_open(mote_image *image, const void *base, size_t bytes, m
 /* Texts of a file; empty when it has none. Valid UTF-8, but from a stranger: escape before a
  * terminal sees them. */
 typedef enum mote_image_string {
-    MOTE_IMAGE_NAME, MOTE_IMAGE_FAMILY, MOTE_IMAGE_SOURCE, MOTE_IMAGE_LICENCE, MOTE_IMAGE_CONVERTER,
-    MOTE_IMAGE_CHAT_TEMPLATE, MOTE_IMAGE_BOS, MOTE_IMAGE_EOS, MOTE_IMAGE_UNK, MOTE_IMAGE_PAD,
+    MOTE_IMAGE_NAME,
+    MOTE_IMAGE_FAMILY,
+    MOTE_IMAGE_SOURCE,
+    MOTE_IMAGE_LICENCE,
+    MOTE_IMAGE_CONVERTER,
+    MOTE_IMAGE_CHAT_TEMPLATE,
+    MOTE_IMAGE_BOS,
+    MOTE_IMAGE_EOS,
+    MOTE_IMAGE_UNK,
+    MOTE_IMAGE_PAD,
     MOTE_IMAGE_CARD
 } mote_image_string;
 
 mote_text mote_image_text(const mote_image *image, mote_image_string which);
 
 typedef struct mote_image_info {
-    uint32_t version, id;    /* of the format; CRC of the index */
-    uint32_t n_layers;       /* 0: a tokenizer without a model */
+    uint32_t version, id; /* of the format; CRC of the index */
+    uint32_t n_layers;    /* 0: a tokenizer without a model */
     uint32_t n_tensors, n_vocab, hidden, n_ctx;
     int32_t bos_id;          /* -1: none */
     const char *weight_type; /* the type asked for when it was made; NULL: unknown */
@@ -111,7 +119,8 @@ typedef struct mote_tensor_info {
 /* i in [0, n_tensors). */
 void mote_image_get_tensor(const mote_image *image, size_t i, mote_tensor_info *info);
 
-/* Contents of the tokenizer's i-th table (tokenizer/tables.h), padding included; empty: it has none. */
+/* Contents of the tokenizer's i-th table (tokenizer/tables.h), padding included; empty: it has
+ * none. */
 mote_text mote_image_table(const mote_image *image, uint32_t i);
 
 /* The JSON header is the canonical one and its checksum is right. */
@@ -271,17 +280,17 @@ int32_t mote_argmax(const float *logits, size_t n);
 /* ---- generation --------------------------------------------------------------------------- */
 
 typedef enum mote_finish {
-    MOTE_FINISH_STOP = 0,    /* an end token */
-    MOTE_FINISH_LENGTH,      /* max_tokens made */
-    MOTE_FINISH_CONTEXT,     /* the context is full */
-    MOTE_FINISH_CALLER,      /* the token function returned false */
-    MOTE_FINISH_CANCELLED    /* the cancel hook said so */
+    MOTE_FINISH_STOP = 0, /* an end token */
+    MOTE_FINISH_LENGTH,   /* max_tokens made */
+    MOTE_FINISH_CONTEXT,  /* the context is full */
+    MOTE_FINISH_CALLER,   /* the token function returned false */
+    MOTE_FINISH_CANCELLED /* the cancel hook said so */
 } mote_finish;
 
 typedef struct mote_generate_opts {
     const int32_t *ids; /* prompt, appended to what the session holds; at least one id */
     size_t n_ids;
-    size_t max_tokens;  /* SIZE_MAX: until something else ends it */
+    size_t max_tokens; /* SIZE_MAX: until something else ends it */
     const int32_t *end_ids;
     size_t n_end_ids;
     mote_sampler *sampler; /* is told all ids; NULL: the best token, always */
@@ -317,7 +326,7 @@ typedef struct mote_span {
 } mote_span;
 
 enum {
-    MOTE_ENCODE_ADD_SPECIAL = 1,  /* add what the tokenizer's post-processor adds (BOS ...) */
+    MOTE_ENCODE_ADD_SPECIAL = 1,    /* add what the tokenizer's post-processor adds (BOS ...) */
     MOTE_ENCODE_NO_SPECIAL_TEXT = 2 /* special tokens written in the text are plain text */
 };
 
@@ -359,7 +368,8 @@ typedef struct mote_decoder {
 /* Bytes that one push or flush can give at most. */
 size_t mote_decode_max_bytes(const mote_tokenizer *t);
 void mote_decoder_init(mote_decoder *d, const mote_tokenizer *t, bool skip_special);
-/* out: [mote_decode_max_bytes()]; returns bytes written. Ids outside the vocabulary give nothing. */
+/* out: [mote_decode_max_bytes()]; returns bytes written. Ids outside the vocabulary give
+ * nothing. */
 size_t mote_decoder_push(mote_decoder *d, int32_t id, char *out);
 size_t mote_decoder_flush(mote_decoder *d, char *out);
 
@@ -370,8 +380,13 @@ size_t mote_end_ids(const mote_image *image, const int32_t **ids);
 
 /* A value handed to a chat template: a small JSON-like tree, owned by the caller. */
 typedef enum mote_value_kind {
-    MOTE_VALUE_NONE = 0, MOTE_VALUE_BOOL, MOTE_VALUE_INT, MOTE_VALUE_FLOAT, MOTE_VALUE_STRING,
-    MOTE_VALUE_LIST, MOTE_VALUE_DICT
+    MOTE_VALUE_NONE = 0,
+    MOTE_VALUE_BOOL,
+    MOTE_VALUE_INT,
+    MOTE_VALUE_FLOAT,
+    MOTE_VALUE_STRING,
+    MOTE_VALUE_LIST,
+    MOTE_VALUE_DICT
 } mote_value_kind;
 
 typedef struct mote_value mote_value;
@@ -385,8 +400,14 @@ struct mote_value {
         int64_t integer;
         double number;
         mote_text string;
-        struct { const mote_value *items; size_t n; } list;
-        struct { const mote_member *members; size_t n; } dict; /* in order */
+        struct {
+            const mote_value *items;
+            size_t n;
+        } list;
+        struct {
+            const mote_member *members;
+            size_t n;
+        } dict; /* in order */
     } as;
 };
 

@@ -1,4 +1,5 @@
-/* mote_error.h: how the library fills a mote_error. Internal: used by loader/, tokenizer/, model/. */
+/* mote_error.h: how the library fills a mote_error. Internal: used by loader/, tokenizer/,
+ * model/. */
 #ifndef MOTE_ERROR_H
 #define MOTE_ERROR_H
 
@@ -24,14 +25,21 @@ static inline mote_status mote_fail_text(mote_error *err, mote_status status, co
     return status;
 }
 
+/* A terminated text with its length (NULL: empty). volatile: or compilers make a call of strlen of
+ * the loop, which a freestanding library may not have. */
+static inline mote_text mote_text_of(const char *text)
+{
+    mote_text t = {text ? text : "", 0};
+    while (((const volatile char *)t.ptr)[t.bytes])
+        t.bytes++;
+    return t;
+}
+
 /* The same with a terminated name (NULL: none). */
 static inline mote_status mote_fail(mote_error *err, mote_status status, const char *what,
                                     const char *name)
 {
-    mote_text t = {name ? name : "", 0};
-    while (t.ptr[t.bytes])
-        t.bytes++;
-    return mote_fail_text(err, status, what, t);
+    return mote_fail_text(err, status, what, mote_text_of(name));
 }
 
 /* The same with the number found and the number wanted. */

@@ -77,10 +77,17 @@ bool mote_kernels_blas(mote_kernels *table)
 #endif
 }
 
+static bool equal(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
 bool mote_tier_features(const char *name, unsigned *features)
 {
     for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
-        if (strcmp(name, tiers[i].name) == 0) {
+        if (equal(name, tiers[i].name)) {
             *features = tiers[i].features;
             return true;
         }

@@ -27,16 +27,16 @@ typedef struct mote_mat {
     enum mote_type type;
 } mote_mat;
 
-/* Rows of activations, as floats or quantised in groups of 32 (x ~ code * scale). A kernel reads the
- * form its weight type needs: float types `f32`, quantised types the rest. */
+/* Rows of activations, as floats or quantised in groups of 32 (x ~ code * scale). A kernel reads
+ * the form its weight type needs: float types `f32`, quantised types the rest. */
 typedef struct mote_acts {
-    const float *f32;     /* [n, >= k] */
-    const int8_t *codes;  /* [n, >= k rounded up to 32], padding 0, never -128 */
-    const float *scales;  /* [n, >= k/32 rounded up] */
-    const int32_t *sums;  /* [n, the same]: sum of a group's codes */
-    size_t f32_stride;    /* elements from one row to the next */
+    const float *f32;    /* [n, >= k] */
+    const int8_t *codes; /* [n, >= k rounded up to 32], padding 0, never -128 */
+    const float *scales; /* [n, >= k/32 rounded up] */
+    const int32_t *sums; /* [n, the same]: sum of a group's codes */
+    size_t f32_stride;   /* elements from one row to the next */
     size_t code_stride;
-    size_t group_stride;  /* of scales and of sums */
+    size_t group_stride; /* of scales and of sums */
 } mote_acts;
 
 /* out[t][16*(tile - begin) + lane] = sum over k of w[16*tile + lane][k] * x[t][k]
@@ -47,8 +47,9 @@ typedef void mote_matmul_fn(float *out, size_t out_stride, const mote_acts *x, s
 
 /* out[i][d] = sum over positions lo[i] <= j < hi[i], ascending, of p[i][j] * v[j][d],
  * i in [0, n). The rows v[j] are those of one block of 256 positions, as the cache stores them:
- * f32 or f16 [256, dim], or int8 [256, dim] with f16 scales [256, groups], groups = dim/32 rounded up
- * (then the factor is p * scale, rounded once). One fma per position from +0. lo[i] < hi[i] <= 256. */
+ * f32 or f16 [256, dim], or int8 [256, dim] with f16 scales [256, groups], groups = dim/32 rounded
+ * up (then the factor is p * scale, rounded once). One fma per position from +0. lo[i] < hi[i] <=
+ * 256. */
 typedef void mote_values_fn(float *out, size_t out_stride, const float *p, size_t p_stride,
                             const uint16_t *lo, const uint16_t *hi, size_t n, const void *v,
                             const uint16_t *v_scales, size_t dim);
@@ -62,7 +63,8 @@ typedef void mote_softmax_fn(float *p, size_t lo, size_t hi, float scale, float 
 /* A kernel table: every slot is filled; `ref` first, then each usable tier overrides some. */
 typedef struct mote_kernels {
     mote_matmul_fn *matmul[MOTE_TYPES];
-    /* Float types only, NULL elsewhere and without --blas: sums in the library's order, not P1's. */
+    /* Float types only, NULL elsewhere and without --blas: sums in the library's order, not
+     * P1's. */
     mote_matmul_fn *blas[MOTE_TYPES];
 
     /* y[j] = w[row][j], j in [0, k): one row of a matrix as floats. Products of code and scale are
@@ -70,8 +72,8 @@ typedef struct mote_kernels {
     void (*dequant_row)(float *y, const mote_mat *w, size_t row, size_t k);
 
     /* Groups of 32: amax = max |x|; scale = amax/127; code = rne(x * (127/amax)); sum of codes.
-     * amax < 2^-100: all 0. amax not finite: scale NaN, codes 0. Writes n rounded up to 64 codes and
-     * half as many groups of 32 as that holds; the rest is padding (codes, scales, sums 0). */
+     * amax < 2^-100: all 0. amax not finite: scale NaN, codes 0. Writes n rounded up to 64 codes
+     * and half as many groups of 32 as that holds; the rest is padding (codes, scales, sums 0). */
     void (*quantize)(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n);
 
     /* y = x * (1 / sqrt(mean(x^2) + eps)) * w.  y may be x. */
@@ -112,8 +114,9 @@ typedef struct mote_kernels {
     /* All finite? */
     bool (*finite)(const float *x, size_t n);
 
-    /* Stores one head's key or value at row `pos` of the cache. Keys are tiles of 16 positions of the
-     * type; values rows. kv: f32, f16, q8 (groups of 32: f16 scale amax/127, code rne(x*(127/amax))). */
+    /* Stores one head's key or value at row `pos` of the cache. Keys are tiles of 16 positions of
+     * the type; values rows. kv: f32, f16, q8 (groups of 32: f16 scale amax/127, code
+     * rne(x*(127/amax))). */
     void (*store_key[3])(uint8_t *tile, size_t lane, const float *x, size_t dim);
     void (*store_value[3])(void *v, uint16_t *v_scales, size_t row, const float *x, size_t dim);
 

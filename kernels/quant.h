@@ -1,7 +1,7 @@
 /* quant.h: how weights lie in memory. One layout for every CPU; nothing is repacked at load.
  *
- * A matrix [rows, k] is cut into tiles of 16 rows. Inside a tile the codes come in lines of 64 bytes
- * that run along k; a line holds one 4-byte granule of each of the 16 rows, row 0 first:
+ * A matrix [rows, k] is cut into tiles of 16 rows. Inside a tile the codes come in lines of 64
+ * bytes that run along k; a line holds one 4-byte granule of each of the 16 rows, row 0 first:
  *
  *   f32        1 value                       64 bytes = 16 rows x 1 k
  *   f16, bf16  1 value, 2-byte granule       32 bytes = 16 rows x 1 k (half a line)
@@ -37,14 +37,17 @@ enum mote_type {
 };
 
 #define MOTE_TILE_ROWS 16u
-#define MOTE_LINE 64u       /* bytes */
-#define MOTE_ACT_GROUP 32u  /* activations are always quantised in groups of 32 */
+#define MOTE_LINE 64u      /* bytes */
+#define MOTE_ACT_GROUP 32u /* activations are always quantised in groups of 32 */
 
 /* The 16 levels of q4, on a 6-bit grid: two products with int8 activations still add in int16.
  * Fitted on pooled trained weights; index 8 is zero. */
 #define MOTE_BOOK_ZERO 8
 #define MOTE_BOOK_OFFSET 34 /* level + 34 fits 6 bits unsigned */
-#define MOTE_BOOK_LEVELS {-34, -27, -21, -16, -12, -9, -6, -3, 0, 3, 6, 9, 13, 17, 22, 28}
+#define MOTE_BOOK_LEVELS                                                                           \
+    {                                                                                              \
+        -34, -27, -21, -16, -12, -9, -6, -3, 0, 3, 6, 9, 13, 17, 22, 28                            \
+    }
 
 static inline size_t mote_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 

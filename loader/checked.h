@@ -1,4 +1,5 @@
-/* checked.h: the one helper for arithmetic on numbers from a file. A sum or product that does not fit
+/* checked.h: the one helper for arithmetic on numbers from a file. A sum or product that does not
+ * fit
  * 64 bits sets `overflow` and stays set, so a chain is checked once, at its end. */
 #ifndef MOTE_CHECKED_H
 #define MOTE_CHECKED_H

@@ -41,7 +41,7 @@ enum {                  /* mote_index.strings */
        MOTE_STR_LICENCE,
        MOTE_STR_CONVERTER, /* version of the converter */
        MOTE_STR_CHAT_TEMPLATE,
-       MOTE_STR_BOS, /* texts of the template variables bos_token, eos_token, unk_token, pad_token */
+       MOTE_STR_BOS, /* texts of the template variables bos_token, eos_token, ... */
        MOTE_STR_EOS,
        MOTE_STR_UNK,
        MOTE_STR_PAD,
@@ -124,9 +124,16 @@ typedef struct mote_layer { /* 128 bytes */
  * twice. Kinds of place 0 below MOTE_W_EMBED belong to the tokenizer (tokenizer/tables.h). */
 enum mote_kind {
     MOTE_T_TOKENIZER = 1, /* 1 .. 31: __tok__ tensors (tokenizer/tables.h) */
-    MOTE_T_HEADER = 1, MOTE_T_PIECES = 2, MOTE_T_PIECE_ENDS = 3, MOTE_T_FLAGS = 4,
-    MOTE_T_PIECE_SLOTS = 5, MOTE_T_MERGES = 6, MOTE_T_ADDED = 7, MOTE_T_ADDED_TEXT = 8,
-    MOTE_T_CLASSES = 9, MOTE_T_NFC = 10,
+    MOTE_T_HEADER = 1,
+    MOTE_T_PIECES = 2,
+    MOTE_T_PIECE_ENDS = 3,
+    MOTE_T_FLAGS = 4,
+    MOTE_T_PIECE_SLOTS = 5,
+    MOTE_T_MERGES = 6,
+    MOTE_T_ADDED = 7,
+    MOTE_T_ADDED_TEXT = 8,
+    MOTE_T_CLASSES = 9,
+    MOTE_T_NFC = 10,
     MOTE_W_EMBED = 32, /* [n_vocab, hidden]; the output matrix too when there is no MOTE_W_HEAD */
     MOTE_W_FINAL_NORM = 33,
     MOTE_W_HEAD = 34, /* [n_vocab, hidden] */
@@ -158,8 +165,9 @@ enum mote_shape { MOTE_SHAPE_BYTES = 0, MOTE_SHAPE_VECTOR = 1, MOTE_SHAPE_MATRIX
 typedef struct mote_tensor { /* 64 bytes */
     uint32_t place;
     uint32_t kind;
-    uint32_t
-        shape; /* BYTES: U8 [bytes]. VECTOR: F32 [bytes/4], rows used. MATRIX: tiles (kernels/quant.h) */
+    /* BYTES: U8 [bytes]. VECTOR: F32 [bytes/4], `rows` of them used. MATRIX: tiles
+     * (kernels/quant.h). */
+    uint32_t shape;
     uint32_t type;   /* enum mote_type for a matrix, else 0 */
     uint32_t group;  /* of columns, for quantised types, else 0 */
     uint32_t n_mats; /* matrices in this tensor, 1 unless experts */
@@ -171,8 +179,8 @@ typedef struct mote_tensor { /* 64 bytes */
     uint32_t reserved;
 } mote_tensor;
 
-/* The safetensors name of a tensor, terminated: "__tok__.pieces", "embed", "layers.3.q" ...; false: no
- * such kind. Written once, in loader/names.c. */
+/* The safetensors name of a tensor, terminated: "__tok__.pieces", "embed", "layers.3.q" ...; false:
+ * no such kind. Written once, in loader/names.c. */
 _Bool mote_tensor_name(uint32_t place, uint32_t kind, char out[64]);
 
 /* CRC32C (Castagnoli, reflected, as in iSCSI), continued from crc (0 to start). */

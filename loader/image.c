@@ -1,8 +1,8 @@
 /* image.c: one pass over the index of a .mote file. After it, every record lies inside the file and
  * every number in it is in range; nothing before it looks at an offset. Read format.h first.
  *
- * What tensors mean (their shapes against the graph) is checked where they are bound, in model/model.c
- * and the tokenizer; contents are never read here.
+ * What tensors mean (their shapes against the graph) is checked where they are bound, in
+ * model/model.c and the tokenizer; contents are never read here.
  */
 #include "loader/image.h"
 

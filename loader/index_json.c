@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "include/mote_error.h"
 #include "loader/image.h"
 #include "loader/records.h"
 
@@ -31,7 +32,7 @@ static void put(json_sink *s, const char *text, size_t n)
     s->n += n;
 }
 
-static void put_text(json_sink *s, const char *text) { put(s, text, strlen(text)); }
+static void put_text(json_sink *s, const char *text) { put(s, text, mote_text_of(text).bytes); }
 
 static void put_number(json_sink *s, uint64_t n)
 {

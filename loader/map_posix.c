@@ -129,8 +129,8 @@ static bool looks_like_safetensors(const uint8_t *p, size_t n)
     return n - 8 - header < 8 || memcmp(p + 8 + header, MOTE_MAGIC, 8) != 0;
 }
 
-/* The length in front of a .mote file is 56 more than a multiple of 64: its first byte is that of none
- * of these. */
+/* The length in front of a .mote file is 56 more than a multiple of 64: its first byte is that of
+ * none of these. */
 const char *mote_file_kind(const void *base, size_t bytes)
 {
     static const struct {

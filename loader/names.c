@@ -1,6 +1,7 @@
 /* names.c: the names of tensors as other tools see them, written once. Read format.h first. */
 #include <string.h>
 
+#include "include/mote_error.h"
 #include "loader/image.h"
 
 static const char *const file_names[MOTE_KIND_END] = {
@@ -50,7 +51,7 @@ const char *mote_type_name(uint32_t type)
 
 static char *put_text(char *at, const char *text)
 {
-    size_t n = strlen(text);
+    size_t n = mote_text_of(text).bytes;
     memcpy(at, text, n + 1);
     return at + n;
 }

@@ -1,4 +1,5 @@
-/* records.h: where the parts of an index lie. Internal: only for an index that mote_image_open took. */
+/* records.h: where the parts of an index lie. Internal: only for an index that mote_image_open
+ * took. */
 #ifndef MOTE_RECORDS_H
 #define MOTE_RECORDS_H
 

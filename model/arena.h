@@ -6,9 +6,9 @@
 #include "include/mote.h"
 
 typedef struct mote_arena {
-    uint8_t *base;  /* NULL: measure */
+    uint8_t *base; /* NULL: measure */
     uint64_t used;
-    bool overflow;  /* a size did not fit 63 bits */
+    bool overflow; /* a size did not fit 63 bits */
 } mote_arena;
 
 /* n objects of `each` bytes, MOTE_ALIGN-aligned and padded. NULL while measuring. */

@@ -1,19 +1,21 @@
 /* attention.c: softmax(q k^T * scale) v over the KV cache. Read forward.c first.
  *
- * Positions are taken in blocks of 256 that start at multiples of 256. Within a block: all scores of
- * a query (a product with the key tiles), their softmax against the block's own maximum, the weighted
- * sum of the values. Blocks are joined left to right by one formula (mote_kernels.merge). So a result
- * depends on the cache's contents and the position only, never on how rows are grouped or shared.
+ * Positions are taken in blocks of 256 that start at multiples of 256. Within a block: all scores
+ * of a query (a product with the key tiles), their softmax against the block's own maximum, the
+ * weighted sum of the values. Blocks are joined left to right by one formula (mote_kernels.merge).
+ * So a result depends on the cache's contents and the position only, never on how rows are grouped
+ * or shared.
  *
  * The query heads that share a KV head attend together, and so do neighbouring rows of a prompt.
- * Few rows (decoding): a job is (row, KV head, block) and the join comes after a barrier. Many rows:
- * a job is (some rows, KV head), all blocks.
+ * Few rows (decoding): a job is (row, KV head, block) and the join comes after a barrier. Many
+ * rows: a job is (some rows, KV head), all blocks.
  */
 #include <string.h>
 
 #include "model/model.h"
 
-/* Queries that attend together: rows [row, row + n_rows) of one session, the heads of one KV head. */
+/* Queries that attend together: rows [row, row + n_rows) of one session, the heads of one KV
+ * head. */
 typedef struct queries {
     size_t layer, row, n_rows, kv_head;
     size_t group, n; /* heads per row; n = n_rows * group */
@@ -89,7 +91,8 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
                      .k = s->opts.kv == MOTE_KV_Q8 ? mote_round_up(dim, 4) : dim,
                      .group = 32,
                      .type = key_type[s->opts.kv]};
-    size_t tile = seen.begin / MOTE_TILE_ROWS, end = (seen.end + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
+    size_t tile = seen.begin / MOTE_TILE_ROWS,
+           end = (seen.end + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
     k->matmul[keys.type](own->scores + tile * MOTE_TILE_ROWS, MOTE_BLOCK, acts, q->n, &keys,
                          at / MOTE_TILE_ROWS + tile, at / MOTE_TILE_ROWS + end);
     size_t first = q->n, last = 0; /* queries that see something are neighbours */
@@ -101,15 +104,15 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
                        rec->attn_softcap, &max[i], &sum[i]);
         }
     size_t groups = (dim + 31) / 32;
-    k->values[s->opts.kv](out + first * out_stride, out_stride, own->scores + first * MOTE_BLOCK,
-                          MOTE_BLOCK, own->lo + first, own->hi + first, last + 1 - first,
-                          kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes,
-                          kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups
-                                       : NULL,
-                          dim);
+    k->values[s->opts.kv](
+        out + first * out_stride, out_stride, own->scores + first * MOTE_BLOCK, MOTE_BLOCK,
+        own->lo + first, own->hi + first, last + 1 - first,
+        kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes,
+        kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL, dim);
 }
 
-/* ---- many rows: all blocks by one thread ------------------------------------------------------ */
+/* ---- many rows: all blocks by one thread
+ * ------------------------------------------------------ */
 
 static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
 {
@@ -169,7 +172,8 @@ static void attend_many(mote_run *r, uint32_t thread, size_t layer)
     }
 }
 
-/* ---- few rows: by blocks ---------------------------------------------------------------------- */
+/* ---- few rows: by blocks
+ * ---------------------------------------------------------------------- */
 
 /* Result of (row, head, block): [max_head_dim + 2], the last two max and sum. */
 static float *partial(const mote_run *r, size_t row, size_t head, size_t block)
@@ -222,7 +226,8 @@ static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t he
     k->divide(out, out, sum, dim);
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries
+ * ---------------------------------------------------------------------------------- */
 
 /* Attention of all rows. The results are whole after a barrier and mote_attended. */
 void mote_attend(mote_run *r, uint32_t thread, size_t layer)

@@ -1,6 +1,6 @@
-/* cpus_posix.c: how many threads are worth using: physical performance cores within the affinity mask
- * and the cgroup's CPU quota. Linux tells all of it in /sys and /proc; elsewhere the system's count of
- * processors has to do. Read host.h first. */
+/* cpus_posix.c: how many threads are worth using: physical performance cores within the affinity
+ * mask and the cgroup's CPU quota. Linux tells all of it in /sys and /proc; elsewhere the system's
+ * count of processors has to do. Read host.h first. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

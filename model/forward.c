@@ -8,13 +8,15 @@
  *       a = softmax(q . keys) . values, for each head               over all positions so far
  *       x += o * a
  *       x += down * (silu(gate * norm(x)) * (up * norm(x)))
- *   logits = head * norm(x)                                         [rows that want them, vocabulary]
+ *   logits = head * norm(x)                                         [rows that want them,
+ *   vocabulary]
  *
  * A row is (token, position, session). A prompt is many rows of one session; decoding is one row; a
  * batch is rows of several sessions. Nothing here knows which it is.
  *
- * Every thread runs `forward`. Each stage is shared by rows of a matrix (products.c) or by heads and
- * blocks of positions (attention.c), and a barrier stands where one stage needs another's result.
+ * Every thread runs `forward`. Each stage is shared by rows of a matrix (products.c) or by heads
+ * and blocks of positions (attention.c), and a barrier stands where one stage needs another's
+ * result.
  * How work is shared changes no bit of it.
  */
 #include <string.h>
@@ -132,7 +134,8 @@ static void forward(void *arg, uint32_t thread)
     mote_fp_leave(fp);
 }
 
-/* ---- the call --------------------------------------------------------------------------------- */
+/* ---- the call
+ * --------------------------------------------------------------------------------- */
 
 /* Rows of a session stand together and go on where it stopped. */
 static mote_status check_rows(const mote_session *lead, const mote_row *rows, size_t n_rows,

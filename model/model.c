@@ -1,8 +1,9 @@
-/* model.c: binds the tensors of an image to a graph, refusing what does not fit. Read model.h first.
+/* model.c: binds the tensors of an image to a graph, refusing what does not fit. Read model.h
+ * first.
  *
- * The image is validated already: every record lies inside the file. Here the records get a meaning:
- * each layer record is checked against what forward.c can do, and each tensor against the shape the
- * layer asks for. mote_model_bytes and mote_model_init run the same checks.
+ * The image is validated already: every record lies inside the file. Here the records get a
+ * meaning: each layer record is checked against what forward.c can do, and each tensor against the
+ * shape the layer asks for. mote_model_bytes and mote_model_init run the same checks.
  */
 #include "model/model.h"
 

@@ -15,7 +15,8 @@
 /* Up to this many rows every thread prepares all inputs for itself, which saves barriers, and
  * attention is split by blocks. Results do not depend on it. */
 #define MOTE_FEW_ROWS 4u
-/* Rows of a product that are multiplied in one go, and rows of weights: a thread's result buffer. */
+/* Rows of a product that are multiplied in one go, and rows of weights: a thread's result
+ * buffer. */
 #define MOTE_PRODUCT_TOKENS 128u
 #define MOTE_PRODUCT_ROWS 64u
 /* From this many rows on a BLAS, if asked for, takes the products of float weights. */
@@ -45,9 +46,9 @@ struct mote_model {
     bool reads_floats, reads_codes; /* forms of activations the weights want */
     mote_mat embed, head;
     const float *final_norm;
-    const float *rope[8];     /* inverse frequencies */
-    uint32_t rope_half[8];    /* how many */
-    float rope_scale[8];      /* of cos and sin */
+    const float *rope[8];  /* inverse frequencies */
+    uint32_t rope_half[8]; /* how many */
+    float rope_scale[8];   /* of cos and sin */
     uint32_t n_rope;
     /* largest of all layers */
     uint32_t max_q, max_head_dim, max_ff, max_group, max_unit_rows, max_rope_half, max_heads,
@@ -75,17 +76,17 @@ typedef struct mote_act_rows {
 
 /* What one thread needs for itself. */
 typedef struct mote_thread_scratch {
-    mote_act_rows input;   /* [MOTE_FEW_ROWS] */
-    float *row;            /* one row before it is quantised */
-    float *attended;       /* [MOTE_FEW_ROWS, max_q]: joined attention results */
-    float *product[2];     /* [tokens, unit rows] */
-    float *queries;        /* [query rows, max_head_dim] */
+    mote_act_rows input; /* [MOTE_FEW_ROWS] */
+    float *row;          /* one row before it is quantised */
+    float *attended;     /* [MOTE_FEW_ROWS, max_q]: joined attention results */
+    float *product[2];   /* [tokens, unit rows] */
+    float *queries;      /* [query rows, max_head_dim] */
     mote_act_rows query_acts;
-    float *scores;         /* [query rows, MOTE_BLOCK] */
-    float *attn[2];        /* [query rows, max_head_dim]: so far, this block */
+    float *scores;              /* [query rows, MOTE_BLOCK] */
+    float *attn[2];             /* [query rows, max_head_dim]: so far, this block */
     float *attn_max, *attn_sum; /* [2, query rows] */
-    uint16_t *lo, *hi;     /* [query rows] */
-    bool not_finite;       /* this thread saw a logit that is not finite */
+    uint16_t *lo, *hi;          /* [query rows] */
+    bool not_finite;            /* this thread saw a logit that is not finite */
 } mote_thread_scratch;
 
 struct mote_session {
@@ -94,22 +95,23 @@ struct mote_session {
     uint32_t length;
     mote_kv_layer *kv; /* [n_layers] */
     /* scratch, when n_batch > 0 */
-    mote_row *rows;        /* [n_batch], for mote_generate */
-    float *x;              /* [n_batch, hidden] */
-    float *q;              /* [n_batch, max_q]: queries, then attention results */
-    mote_act_rows input;   /* [n_batch]: input of a product */
-    mote_act_rows mlp;     /* [n_batch]: input of down */
+    mote_row *rows;             /* [n_batch], for mote_generate */
+    float *x;                   /* [n_batch, hidden] */
+    float *q;                   /* [n_batch, max_q]: queries, then attention results */
+    mote_act_rows input;        /* [n_batch]: input of a product */
+    mote_act_rows mlp;          /* [n_batch]: input of down */
     float *rope_cos, *rope_sin; /* [n_batch, n_rope, max_rope_half] */
-    float *partial;        /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks */
+    float *partial; /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks */
     mote_thread_scratch *threads; /* [n_threads] */
-    float *logits;         /* [n_logits, n_vocab padded to 16] */
+    float *logits;                /* [n_logits, n_vocab padded to 16] */
     size_t logits_stride;
 };
 
 /* The model's kernel table. */
 const mote_kernels *mote_model_kernels(const mote_model *model);
 
-/* ---- one forward pass, as every thread sees it ------------------------------------------------ */
+/* ---- one forward pass, as every thread sees it
+ * ------------------------------------------------ */
 
 typedef struct mote_run {
     const mote_model *model;
@@ -119,7 +121,7 @@ typedef struct mote_run {
     const mote_team *team; /* NULL: one thread */
     uint32_t n_threads;
     const mote_hooks *hooks;
-    bool cancelled;        /* written by thread 0 before a barrier */
+    bool cancelled; /* written by thread 0 before a barrier */
 } mote_run;
 
 typedef struct mote_range {
@@ -142,8 +144,7 @@ static inline void mote_barrier(const mote_run *r, uint32_t thread)
 mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
                        const float *norm, float eps);
 void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_acts *in);
-void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
-                           const mote_acts *in);
+void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m, const mote_acts *in);
 mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l,
                        const mote_acts *in);
 void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in);

@@ -2,9 +2,9 @@
  * barrier() lets them wait for each other.
  *
  * Whoever waits spins for a short time, then goes on looking but gives its CPU away each time, then
- * sleeps. Decoding passes a barrier every few microseconds, so waiting threads mostly never sleep; but
- * a thread must not burn a CPU that another of the team needs. With fewer CPUs than threads nobody
- * spins; and when other programs keep CPUs busy, two threads of the team may share one.
+ * sleeps. Decoding passes a barrier every few microseconds, so waiting threads mostly never sleep;
+ * but a thread must not burn a CPU that another of the team needs. With fewer CPUs than threads
+ * nobody spins; and when other programs keep CPUs busy, two threads of the team may share one.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* products.c: the matrix products of a layer, as every thread runs them. Read forward.c first.
  *
  * A thread takes a share of a matrix's rows and works through it in pieces small enough for the
- * cache: MOTE_PRODUCT_ROWS weight rows times MOTE_PRODUCT_TOKENS activation rows, into a buffer of its
- * own; what becomes of the piece (bias, rotation, residual ...) is done there at once.
+ * cache: MOTE_PRODUCT_ROWS weight rows times MOTE_PRODUCT_TOKENS activation rows, into a buffer of
+ * its own; what becomes of the piece (bias, rotation, residual ...) is done there at once.
  */
 #include <string.h>
 
@@ -40,16 +40,17 @@ static void quantize_row(const mote_run *r, mote_act_rows *to, size_t row, size_
                                    to->sums + row * to->group_stride + at / 32, x, n);
 }
 
-/* The rows of x [n_rows, k] as the input of a product: normalised if norm is given, and in the forms
- * the weights read. Few rows: every thread prepares them all for itself. Many: each thread its share,
- * then a barrier. */
+/* The rows of x [n_rows, k] as the input of a product: normalised if norm is given, and in the
+ * forms the weights read. Few rows: every thread prepares them all for itself. Many: each thread
+ * its share, then a barrier. */
 mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
                        const float *norm, float eps)
 {
     mote_thread_scratch *own = &r->lead->threads[thread];
     bool few = r->n_rows <= MOTE_FEW_ROWS;
     mote_act_rows *to = few ? &own->input : &r->lead->input;
-    mote_range rows = few ? (mote_range){0, r->n_rows} : mote_share(r->n_rows, thread, r->n_threads);
+    mote_range rows =
+        few ? (mote_range){0, r->n_rows} : mote_share(r->n_rows, thread, r->n_threads);
     for (size_t row = rows.begin; row < rows.end; row++) {
         const float *from = x + row * x_stride;
         float *f = to->f32 ? to->f32 + row * to->f32_stride : own->row;
@@ -68,7 +69,8 @@ mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_st
 
 /* ---- pieces --------------------------------------------------------------------------------- */
 
-/* out[t][row] for the tiles [begin, end) and n rows of activations; stride = rows of these tiles. */
+/* out[t][row] for the tiles [begin, end) and n rows of activations; stride = rows of these
+ * tiles. */
 static size_t multiply(const mote_run *r, float *out, const mote_mat *w, const mote_acts *in,
                        size_t n, size_t begin, size_t end)
 {
@@ -120,8 +122,8 @@ static void place_head(mote_run *r, const head_piece *p, size_t head, size_t row
     if (p->role != ROLE_V && norm)
         k->rmsnorm(v, v, norm, dim, rec->norm_eps);
     if (p->role != ROLE_V && rec->rope)
-        k->rope(v, rope_row(r, r->lead->rope_cos, rec, row), rope_row(r, r->lead->rope_sin, rec, row),
-                rec->rope_dim / 2);
+        k->rope(v, rope_row(r, r->lead->rope_cos, rec, row),
+                rope_row(r, r->lead->rope_sin, rec, row), rec->rope_dim / 2);
     if (p->role == ROLE_Q) {
         memcpy(r->lead->q + row * r->model->max_q + head * dim, v, dim * sizeof *v);
         return;
@@ -144,8 +146,8 @@ static void project_unit(mote_run *r, uint32_t thread, head_piece *p, const mote
     float *out = r->lead->threads[thread].product[0];
     size_t dim = p->l->rec->head_dim;
     size_t begin = p->head * dim / MOTE_TILE_ROWS, end = begin + p->l->unit_tiles;
-    size_t n_heads = p->n_heads - p->head < p->l->unit_heads ? p->n_heads - p->head
-                                                             : p->l->unit_heads;
+    size_t n_heads =
+        p->n_heads - p->head < p->l->unit_heads ? p->n_heads - p->head : p->l->unit_heads;
     end = end < tiles_of(&m->w) ? end : tiles_of(&m->w);
     for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
         size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
@@ -181,8 +183,7 @@ void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_a
 /* ---- o and down ------------------------------------------------------------------------------ */
 
 /* x += m * in (+ bias) */
-void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
-                           const mote_acts *in)
+void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m, const mote_acts *in)
 {
     float *out = r->lead->threads[thread].product[0];
     size_t hidden = r->model->index->hidden, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS;
@@ -206,14 +207,14 @@ void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
 
 /* The input of down: silu(gate x) * (up x), in the forms down reads. Shares are whole groups of 64
  * rows, so that each thread quantises its own. Ends with a barrier. */
-mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l,
-                       const mote_acts *in)
+mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, const mote_acts *in)
 {
     float **out = r->lead->threads[thread].product;
     mote_act_rows *to = &r->lead->mlp;
-    size_t ff = l->rec->ff, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS, n_tiles = tiles_of(&l->gate.w);
-    mote_range mine = mote_share((ff + MOTE_PRODUCT_ROWS - 1) / MOTE_PRODUCT_ROWS, thread,
-                                 r->n_threads);
+    size_t ff = l->rec->ff, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS,
+           n_tiles = tiles_of(&l->gate.w);
+    mote_range mine =
+        mote_share((ff + MOTE_PRODUCT_ROWS - 1) / MOTE_PRODUCT_ROWS, thread, r->n_threads);
     for (size_t u = mine.begin; u < mine.end; u++) {
         size_t row = u * MOTE_PRODUCT_ROWS, i = u * step;
         size_t end = i + step < n_tiles ? i + step : n_tiles;

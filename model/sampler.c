@@ -2,9 +2,9 @@
  *
  *   logits -> bias -> penalties -> top-k -> top-p -> min-p -> temperature -> draw
  *
- * Candidates are 64-bit numbers: the logit as an unsigned number of the same order, then the id turned
- * round. The larger number is the better candidate, the lower id on ties, and one sort of numbers puts
- * them in the order in which all sums run: the same choice on every machine.
+ * Candidates are 64-bit numbers: the logit as an unsigned number of the same order, then the id
+ * turned round. The larger number is the better candidate, the lower id on ties, and one sort of
+ * numbers puts them in the order in which all sums run: the same choice on every machine.
  */
 #include <string.h>
 
@@ -141,7 +141,8 @@ size_t mote_sampler_bytes(size_t n_vocab, const mote_sampler_opts *opts, mote_er
     return (size_t)a.used;
 }
 
-/* ---- random numbers: xoshiro256++, seeded by splitmix64 ---------------------------------------- */
+/* ---- random numbers: xoshiro256++, seeded by splitmix64
+ * ---------------------------------------- */
 
 static void seed_random(uint64_t state[4], uint64_t seed)
 {
@@ -240,7 +241,8 @@ static const float *adjust(mote_sampler *s, const float *logits)
     return s->logits;
 }
 
-/* ---- candidates in order ---------------------------------------------------------------------- */
+/* ---- candidates in order
+ * ---------------------------------------------------------------------- */
 
 /* A float as an unsigned number of the same order; -0 counts as 0. */
 static uint64_t pack(float x, size_t id)
@@ -328,8 +330,8 @@ static void sort_all(const mote_sampler *s, const float *logits)
 
 /* ---- the chain ------------------------------------------------------------------------------ */
 
-/* p[i] = exp((logit i - best logit) / temperature) for the first n candidates; returns their sum, in
- * order. */
+/* p[i] = exp((logit i - best logit) / temperature) for the first n candidates; returns their sum,
+ * in order. */
 static double weigh(const mote_sampler *s, size_t n, float temperature)
 {
     float best = unpack_logit(s->heap[0]);

@@ -1,7 +1,7 @@
 /* session.c: one timeline: KV cache, position, scratch. Read model.h first.
  *
- * carve() lays a session out. Measured with a NULL base it gives the plan, run on memory it gives the
- * session: the two cannot differ.
+ * carve() lays a session out. Measured with a NULL base it gives the plan, run on memory it gives
+ * the session: the two cannot differ.
  */
 #include <string.h>
 
@@ -165,7 +165,8 @@ mote_status mote_session_plan_bytes(mote_session_plan *plan, const mote_model *m
         return s;
     carve(&a, &proto, plan);
     if (a.overflow || plan->total_bytes > SIZE_MAX)
-        return mote_fail(err, MOTE_ERR_MEMORY, "the session is larger than the address space", NULL);
+        return mote_fail(err, MOTE_ERR_MEMORY, "the session is larger than the address space",
+                         NULL);
     return MOTE_OK;
 }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# same_bits.sh [MODEL.mote]: one hash for all builds: gcc and clang at -O1 and -O3. Each build runs the
-# whole product of the contract test (threads, chunks, tiers, KV types, weight types; 300 positions)
-# and prints its hashes; with a model, every axis once on it too. Ends in "N passed, N failed".
+# same_bits.sh [MODEL.mote]: one hash for all builds: gcc and clang at -O1 and -O3. Each build runs
+# the whole product of the contract test (threads, chunks, tiers, KV types, weight types; 300
+# positions) and prints its hashes; with a model, every axis once on it too. Ends in "N passed, N
+# failed".
 set -eu
 cd "$(dirname "$0")/.."
 model=${1:-}
@@ -11,7 +12,11 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
 # Hash of a text of 300 ids (ref: 32), by the flags of one run.
-ids() { awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "%s%d", i ? "," : "", (i * 7919 + 13) % 40000 }'; }
+ids() {
+    awk -v n="$1" 'BEGIN {
+        for (i = 0; i < n; i++) printf "%s%d", i ? "," : "", (i * 7919 + 13) % 40000
+    }'
+}
 hash() { # BUILD N FLAGS...
     mote=$1/mote n=$2
     shift 2
@@ -35,7 +40,7 @@ for cc in gcc clang; do
     command -v "$cc" >/dev/null || { echo "skipped: $cc: not installed"; continue; }
     for opt in -O1 -O3; do
         b=build/$cc$opt
-        make -s B="$b" CC="$cc" OPT="$opt -g" "$b/mote" "$b/unit" >/dev/null
+        make -s B="$b" CC="$cc" OPT="$opt -g" KERNEL_OPT="$opt" "$b/mote" "$b/unit" >/dev/null
         builds="$builds $b"
         MOTE_HASHES=1 "$b/unit" same_bits | grep '^hash ' >"$out/unit.$cc$opt"
         sha256sum <"$out/unit.$cc$opt" >>"$out/units"

@@ -1,5 +1,5 @@
-/* added.c: added tokens in a text: special tokens and words that go before all splitting. The list is
- * sorted, so the candidates at a place are a range that narrows with every byte: at most
+/* added.c: added tokens in a text: special tokens and words that go before all splitting. The list
+ * is sorted, so the candidates at a place are a range that narrows with every byte: at most
  * TOK_MAX_ADDED_TEXT steps of two binary searches, whatever the text. */
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
@@ -43,7 +43,8 @@ static size_t find_longest(const mote_tokenizer *t, const tok_search *s, size_t 
     return best;
 }
 
-/* ---- conditions at the borders -------------------------------------------------------------------- */
+/* ---- conditions at the borders
+ * -------------------------------------------------------------------- */
 
 /* Begin of the character that ends at `end` > 0. */
 static size_t step_back(const uint8_t *p, size_t end)
@@ -89,12 +90,13 @@ static void take_blanks(const tok_search *s, unsigned flags, tok_match *m)
         m->end += utf8_length(s->text[m->end]);
 }
 
-/* ---- what may not become special ---------------------------------------------------------------- */
+/* ---- what may not become special
+ * ---------------------------------------------------------------- */
 
 enum { FREE, TOUCHED, INSIDE };
 
-/* Does [begin, end) of the text touch what is plain text, or lie in it? Spans that end before it are
- * dropped: texts are searched from left to right. */
+/* Does [begin, end) of the text touch what is plain text, or lie in it? Spans that end before it
+ * are dropped: texts are searched from left to right. */
 static int plainness(tok_encoder *e, const tok_search *s, size_t begin, size_t end)
 {
     if (s->all_plain)
@@ -110,9 +112,10 @@ static int plainness(tok_encoder *e, const tok_search *s, size_t begin, size_t e
     return e->plain->begin <= begin && end <= e->plain->end ? INSIDE : TOUCHED;
 }
 
-/* ---- the search --------------------------------------------------------------------------------- */
+/* ---- the search
+ * --------------------------------------------------------------------------------- */
 
-bool tok_next_added(tok_encoder *e, tok_search *s, tok_match *match)
+bool mote_tok_next_added(tok_encoder *e, tok_search *s, tok_match *match)
 {
     const mote_tokenizer *t = e->t;
     const uint8_t *first = t->h->added_first[s->normalized];

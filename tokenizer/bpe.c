@@ -9,7 +9,8 @@
 #define MOST_SHORT 40u /* symbols */
 #define NO_RANK UINT32_MAX
 
-/* ---- the symbols that a piece begins as --------------------------------------------------------- */
+/* ---- the symbols that a piece begins as
+ * --------------------------------------------------------- */
 
 typedef struct symbols {
     const mote_tokenizer *t;
@@ -26,8 +27,8 @@ static void add_known(symbols *s, uint32_t id)
     s->ids[s->n++] = id;
 }
 
-/* A character that is no entry: its bytes' tokens if all exist, else the unknown token, a row of them
- * once where they fuse. */
+/* A character that is no entry: its bytes' tokens if all exist, else the unknown token, a row of
+ * them once where they fuse. */
 static void add_missing(symbols *s, const uint8_t *p, size_t n)
 {
     const tok_header *h = s->t->h;
@@ -52,7 +53,7 @@ static size_t find_symbols(const mote_tokenizer *t, uint32_t *ids, const uint8_t
         length = bytes ? 1 : utf8_next(p + at, &cp);
         int32_t id = bytes         ? t->h->byte_ids[p[at]]
                      : length == 1 ? t->h->ascii_ids[p[at] & 127]
-                                   : (int32_t)tok_find_piece(t, p + at, length);
+                                   : (int32_t)mote_tok_find_piece(t, p + at, length);
         if (id >= 0)
             add_known(&s, (uint32_t)id);
         else if (bytes)
@@ -65,12 +66,13 @@ static size_t find_symbols(const mote_tokenizer *t, uint32_t *ids, const uint8_t
     return s.n;
 }
 
-/* ---- short pieces ------------------------------------------------------------------------------- */
+/* ---- short pieces
+ * ------------------------------------------------------------------------------- */
 
 static void look_up(const mote_tokenizer *t, const uint32_t *ids, size_t n, size_t i,
                     uint32_t *rank, uint32_t *to)
 {
-    const tok_merge *m = i + 1 < n ? tok_find_merge(t, ids[i], ids[i + 1]) : NULL;
+    const tok_merge *m = i + 1 < n ? mote_tok_find_merge(t, ids[i], ids[i + 1]) : NULL;
     rank[i] = m ? m->rank : NO_RANK;
     to[i] = m ? m->id : 0;
 }
@@ -101,11 +103,12 @@ static void merge_short(tok_encoder *e, const uint8_t *p, size_t bytes)
         tok_emit(e, ids[i]);
 }
 
-/* ---- long pieces -------------------------------------------------------------------------------- */
+/* ---- long pieces
+ * -------------------------------------------------------------------------------- */
 
-/* Symbols in a list; possible merges in a heap by (rank, place), those that a merge made untrue among
- * them: they are recognised when they come up. A merge takes one out and puts at most two in, so the
- * heap never holds more than 2 n. */
+/* Symbols in a list; possible merges in a heap by (rank, place), those that a merge made untrue
+ * among them: they are recognised when they come up. A merge takes one out and puts at most two in,
+ * so the heap never holds more than 2 n. */
 typedef struct list {
     const mote_tokenizer *t;
     uint32_t *ids, *next, *prev; /* [n]; next of the last and prev of the first: TOK_EMPTY */
@@ -115,8 +118,9 @@ typedef struct list {
 
 static void push(list *l, uint32_t at)
 {
-    const tok_merge *m =
-        l->next[at] != TOK_EMPTY ? tok_find_merge(l->t, l->ids[at], l->ids[l->next[at]]) : NULL;
+    const tok_merge *m = l->next[at] != TOK_EMPTY
+                             ? mote_tok_find_merge(l->t, l->ids[at], l->ids[l->next[at]])
+                             : NULL;
     if (!m)
         return;
     uint64_t key = (uint64_t)m->rank << 32 | at;
@@ -156,11 +160,11 @@ static void merge_at(list *l, uint32_t at, uint32_t id)
 
 static void merge_long(tok_encoder *e, const uint8_t *p, size_t bytes)
 {
-    list l = {.t = e->t, .ids = tok_take(e, bytes * sizeof *l.ids)};
+    list l = {.t = e->t, .ids = mote_tok_take(e, bytes * sizeof *l.ids)};
     size_t n = l.ids ? find_symbols(e->t, l.ids, p, bytes) : 0;
-    l.next = tok_take(e, n * sizeof *l.next);
-    l.prev = tok_take(e, n * sizeof *l.prev);
-    l.heap = tok_take(e, n * 2 * sizeof *l.heap);
+    l.next = mote_tok_take(e, n * sizeof *l.next);
+    l.prev = mote_tok_take(e, n * sizeof *l.prev);
+    l.heap = mote_tok_take(e, n * 2 * sizeof *l.heap);
     if (e->full || n == 0)
         return;
     for (size_t i = 0; i < n; i++) {
@@ -174,7 +178,7 @@ static void merge_long(tok_encoder *e, const uint8_t *p, size_t bytes)
         uint32_t at = (uint32_t)top, id = l.ids[at];
         if (id == TOK_EMPTY || l.next[at] == TOK_EMPTY)
             continue;
-        const tok_merge *m = tok_find_merge(e->t, id, l.ids[l.next[at]]);
+        const tok_merge *m = mote_tok_find_merge(e->t, id, l.ids[l.next[at]]);
         if (m && m->rank == (uint32_t)(top >> 32))
             merge_at(&l, at, m->id);
     }
@@ -182,9 +186,9 @@ static void merge_long(tok_encoder *e, const uint8_t *p, size_t bytes)
         tok_emit(e, l.ids[at]);
 }
 
-void tok_merge_piece(tok_encoder *e, const uint8_t *p, size_t n)
+void mote_tok_merge_piece(tok_encoder *e, const uint8_t *p, size_t n)
 {
-    uint32_t id = tok_find_piece(e->t, p, n);
+    uint32_t id = mote_tok_find_piece(e->t, p, n);
     if (id != TOK_EMPTY && !(e->t->flags[id] & TOK_SPECIAL) &&
         (e->t->flags[id] & TOK_WHOLE || e->t->h->flags & TOK_IGNORE_MERGES)) {
         tok_emit(e, id);

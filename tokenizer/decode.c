@@ -1,6 +1,7 @@
 /* decode.c: ids -> text, all at once or as they come. The bytes of byte-level entries go through a
- * checker that lets only complete characters out; byte tokens (<0xE2>) of SentencePiece vocabularies
- * too, with one difference: a run of them that is no UTF-8 becomes one U+FFFD a token. */
+ * checker that lets only complete characters out; byte tokens (<0xE2>) of SentencePiece
+ * vocabularies too, with one difference: a run of them that is no UTF-8 becomes one U+FFFD a
+ * token. */
 #include <string.h>
 
 #include "tokenizer/tokenizer.h"
@@ -81,7 +82,7 @@ static void put_id(sink *s, const mote_tokenizer *t, int32_t id, bool skip_speci
     if (id < 0 || (uint32_t)id >= t->h->n_vocab)
         return;
     bool skip = skip_special && t->flags[id] & TOK_SPECIAL;
-    mote_text piece = tok_piece(t, (uint32_t)id);
+    mote_text piece = mote_tok_piece(t, (uint32_t)id);
     bool is_byte = t->flags[id] & TOK_BYTE;
     if (!skip && flags & TOK_JOIN_SPACE && s->m->started) {
         flush(s);
@@ -96,7 +97,8 @@ static void put_id(sink *s, const mote_tokenizer *t, int32_t id, bool skip_speci
         s->m->strip = id == t->h->bos;
 }
 
-/* ---- all at once -------------------------------------------------------------------------------- */
+/* ---- all at once
+ * -------------------------------------------------------------------------------- */
 
 /* The ids from i on that are byte tokens, skipped ones among them: where the run ends; whether its
  * bytes are UTF-8. */
@@ -110,7 +112,7 @@ static size_t run_of_bytes(const mote_tokenizer *t, const int32_t *ids, size_t i
         uint32_t id = (uint32_t)ids[i];
         if (id >= t->h->n_vocab || (skip_special && t->flags[id] & TOK_SPECIAL))
             continue;
-        mote_text piece = tok_piece(t, id);
+        mote_text piece = mote_tok_piece(t, id);
         if (!(t->flags[id] & TOK_BYTE) || piece.bytes != 1)
             break;
         uint8_t b = (uint8_t)piece.ptr[0];
@@ -147,7 +149,8 @@ size_t mote_decode(const mote_tokenizer *t, const int32_t *ids, size_t n, bool s
     return s.n;
 }
 
-/* ---- as they come ------------------------------------------------------------------------------- */
+/* ---- as they come
+ * ------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(memory) <= sizeof((mote_decoder *)0)->state,
                "a decoder's state is too small");

@@ -1,6 +1,7 @@
-/* encode.c: text -> ids. Added tokens are cut out of the text as it is; what lies between is normalised,
- * searched for the added tokens that live in normalised text, cut into pieces and merged. The caller
- * gives all memory; text that normalising leaves alone is used where it lies. Read tokenizer.h first. */
+/* encode.c: text -> ids. Added tokens are cut out of the text as it is; what lies between is
+ * normalised, searched for the added tokens that live in normalised text, cut into pieces and
+ * merged. The caller gives all memory; text that normalising leaves alone is used where it lies.
+ * Read tokenizer.h first. */
 #include <string.h>
 
 #include "include/mote_error.h"
@@ -26,7 +27,7 @@ size_t mote_encode_max_ids(const mote_tokenizer *t, size_t text_bytes)
     return most + 2 + t->h->n_before + t->h->n_after;
 }
 
-void *tok_take(tok_encoder *e, size_t bytes)
+void *mote_tok_take(tok_encoder *e, size_t bytes)
 {
     size_t room = (bytes + SCRATCH_ALIGN - 1) / SCRATCH_ALIGN * SCRATCH_ALIGN;
     void *p = e->scratch;
@@ -39,10 +40,11 @@ void *tok_take(tok_encoder *e, size_t bytes)
     return p;
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------- */
+/* ---- pieces
+ * ------------------------------------------------------------------------------------- */
 
-/* Steps are nested: each cuts the pieces of the one before. ends[i]: where the piece at work ends by
- * the first i steps. */
+/* Steps are nested: each cuts the pieces of the one before. ends[i]: where the piece at work ends
+ * by the first i steps. */
 static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
 {
     const tok_header *h = e->t->h;
@@ -50,8 +52,8 @@ static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
     size_t level = 0;
     for (size_t at = 0; at < n && !e->full;) {
         for (; level < h->n_steps; level++)
-            ends[level + 1] = tok_split(e->t, &h->steps[level], p, at, ends[level]);
-        tok_merge_piece(e, p + at, ends[level] - at);
+            ends[level + 1] = mote_tok_split(e->t, &h->steps[level], p, at, ends[level]);
+        mote_tok_merge_piece(e, p + at, ends[level] - at);
         at = ends[level];
         while (level > 0 && ends[level] == at)
             level--;
@@ -71,7 +73,8 @@ static void encode_stretch(tok_encoder *e, uint8_t *own, const uint8_t *p, size_
     encode_pieces(e, p, n);
 }
 
-/* ---- normalising -------------------------------------------------------------------------------- */
+/* ---- normalising
+ * -------------------------------------------------------------------------------- */
 
 enum { AS_IT_IS, REPAIR = 1, MARKS = 2, COMPOSE = 4 }; /* what a text needs */
 
@@ -117,28 +120,29 @@ static size_t copy_clean(uint8_t *out, const uint8_t *p, size_t n, unsigned todo
     return written;
 }
 
-/* The normalised text; *own: the same if it lies in scratch, with one free byte in front, else NULL. */
+/* The normalised text; *own: the same if it lies in scratch, with one free byte in front, else
+ * NULL. */
 static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uint8_t **own)
 {
     const tok_header *h = e->t->h;
     unsigned todo = needs(e->t, p, *n);
     *own = NULL;
     if (todo & (REPAIR | MARKS)) {
-        uint8_t *clean = tok_take(e, GROWTH * *n + 4 + 1);
+        uint8_t *clean = mote_tok_take(e, GROWTH * *n + 4 + 1);
         if (!clean)
             return NULL;
         *n = copy_clean(clean + 1, p, *n, todo);
         p = *own = clean + 1;
     }
     if (todo & COMPOSE) {
-        uint8_t *composed = tok_take(e, GROWTH * *n + 4 + 1);
+        uint8_t *composed = mote_tok_take(e, GROWTH * *n + 4 + 1);
         if (!composed)
             return NULL;
-        *n = tok_compose(e, p, *n, composed + 1);
+        *n = mote_tok_compose(e, p, *n, composed + 1);
         p = *own = composed + 1;
     }
     if (h->prefix && !*own) {
-        uint8_t *copy = tok_take(e, *n + 1);
+        uint8_t *copy = mote_tok_take(e, *n + 1);
         if (!copy)
             return NULL;
         memcpy(copy + 1, p, *n);
@@ -152,7 +156,8 @@ static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uin
     return p;
 }
 
-/* ---- stretches between added tokens --------------------------------------------------------------- */
+/* ---- stretches between added tokens
+ * --------------------------------------------------------------- */
 
 static bool has_normalized_tokens(const tok_header *h)
 {
@@ -174,7 +179,7 @@ static void encode_segment(tok_encoder *e, const uint8_t *text, size_t bytes, si
         /* In a changed text places are lost: with plain text around, all of it counts as plain. */
         tok_search s = {.text = p, .bytes = n, .offset = offset, .normalized = true};
         s.all_plain = e->all_plain || (own && e->n_plain > 0 && e->plain->begin < offset + bytes);
-        for (tok_match m; !e->full && tok_next_added(e, &s, &m); done = m.end) {
+        for (tok_match m; !e->full && mote_tok_next_added(e, &s, &m); done = m.end) {
             encode_stretch(e, own, p + done, m.begin - done, offset + done == 0);
             tok_emit(e, m.id);
         }
@@ -202,7 +207,7 @@ mote_status mote_encode(const mote_tokenizer *t, const char *text, size_t text_b
     for (uint32_t i = 0; flags & MOTE_ENCODE_ADD_SPECIAL && i < t->h->n_before; i++)
         tok_emit(&e, (uint32_t)t->h->before[i]);
     tok_search s = {.text = (const uint8_t *)text, .bytes = text_bytes, .all_plain = e.all_plain};
-    for (tok_match m; !e.full && tok_next_added(&e, &s, &m); done = m.end) {
+    for (tok_match m; !e.full && mote_tok_next_added(&e, &s, &m); done = m.end) {
         encode_segment(&e, s.text + done, m.begin - done, done);
         tok_emit(&e, m.id);
     }

@@ -65,8 +65,8 @@ static void decompose(const mote_tokenizer *t, run *r, uint32_t cp)
         append(r, t->nfc_text[i]);
 }
 
-/* Puts marks [begin, end), all of class > 0, in the order of their classes, equal ones as they stand:
- * one counting pass over the classes, so that a long row of marks takes linear time. */
+/* Puts marks [begin, end), all of class > 0, in the order of their classes, equal ones as they
+ * stand: one counting pass over the classes, so that a long row of marks takes linear time. */
 static void order_marks(const mote_tokenizer *t, uint32_t *cps, size_t begin, size_t end,
                         uint32_t *spare)
 {
@@ -158,7 +158,7 @@ static size_t compose_run(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *o
     return written;
 }
 
-size_t tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out)
+size_t mote_tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out)
 {
     size_t from = 0, last = 0, written = 0; /* copied up to `from`; `last` character begins */
     for (size_t at = 0; at < n;) {

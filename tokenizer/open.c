@@ -116,9 +116,10 @@ mote_status mote_tokenizer_init(mote_tokenizer **out, void *mem, size_t mem_byte
 
 uint32_t mote_tokenizer_vocab_size(const mote_tokenizer *t) { return t->h->n_vocab; }
 
-/* ---- look-ups --------------------------------------------------------------------------------- */
+/* ---- look-ups
+ * --------------------------------------------------------------------------------- */
 
-mote_text tok_piece(const mote_tokenizer *t, uint32_t id)
+mote_text mote_tok_piece(const mote_tokenizer *t, uint32_t id)
 {
     if (id >= t->h->n_vocab)
         return (mote_text){"", 0};
@@ -128,7 +129,7 @@ mote_text tok_piece(const mote_tokenizer *t, uint32_t id)
     return (mote_text){(const char *)t->pieces + begin, end - begin};
 }
 
-uint32_t tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n)
+uint32_t mote_tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n)
 {
     if (n > t->h->max_piece)
         return TOK_EMPTY;
@@ -137,7 +138,7 @@ uint32_t tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n)
         uint32_t id = t->piece_slots[at];
         if (id == TOK_EMPTY)
             return TOK_EMPTY;
-        mote_text piece = tok_piece(t, id);
+        mote_text piece = mote_tok_piece(t, id);
         if (piece.bytes == n && n && !memcmp(piece.ptr, p, n))
             return id;
         at = at + 1 == slots ? 0 : at + 1;
@@ -145,7 +146,7 @@ uint32_t tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n)
     return TOK_EMPTY;
 }
 
-const tok_merge *tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right)
+const tok_merge *mote_tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right)
 {
     uint32_t slots = t->h->n_merge_slots, at = tok_slot(tok_hash_pair(left, right), slots);
     for (uint32_t probe = 0; probe <= t->h->merge_probe; probe++) {
@@ -161,7 +162,7 @@ const tok_merge *tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t
 
 mote_text mote_token_piece(const mote_tokenizer *t, int32_t id)
 {
-    return tok_piece(t, (uint32_t)id);
+    return mote_tok_piece(t, (uint32_t)id);
 }
 
 bool mote_token_is_special(const mote_tokenizer *t, int32_t id)
@@ -177,6 +178,6 @@ int32_t mote_token_find(const mote_tokenizer *t, const char *text, size_t bytes)
             !memcmp(t->added_text + a->at, text, bytes))
             return (int32_t)a->id;
     }
-    uint32_t id = tok_find_piece(t, (const uint8_t *)text, bytes);
+    uint32_t id = mote_tok_find_piece(t, (const uint8_t *)text, bytes);
     return id == TOK_EMPTY ? -1 : (int32_t)id;
 }

@@ -1,7 +1,7 @@
-/* split.c: cutting a text into the pieces that are merged each by itself. The published tokenizers say
- * how in regular expressions; here each has a scanner by hand, whose comments give the expression's
- * alternatives in order. Every scanner takes time linear in what it returns, but for runs of blanks,
- * which are walked at most twice. */
+/* split.c: cutting a text into the pieces that are merged each by itself. The published tokenizers
+ * say how in regular expressions; here each has a scanner by hand, whose comments give the
+ * expression's alternatives in order. Every scanner takes time linear in what it returns, but for
+ * runs of blanks, which are walked at most twice. */
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
@@ -39,8 +39,8 @@ static size_t run_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size
     return at;
 }
 
-/* 's 't 're 've 'm 'll 'd: bytes of the one at p[at], or 0. fold: in any case; then U+017F, the long
- * s, is an s. */
+/* 's 't 're 've 'm 'll 'd: bytes of the one at p[at], or 0. fold: in any case; then U+017F, the
+ * long s, is an s. */
 static size_t contraction(const uint8_t *p, size_t at, size_t end, bool fold)
 {
     if (end - at < 2 || p[at] != '\'')
@@ -55,8 +55,8 @@ static size_t contraction(const uint8_t *p, size_t at, size_t end, bool fold)
     return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
 }
 
-/* \s+(?!\S)|\s+ : a run of blanks without its last one, which goes with what follows; all of it at the
- * end of the text. newlines: before that, \s*[\r\n]+ : up to the last line end in the run. */
+/* \s+(?!\S)|\s+ : a run of blanks without its last one, which goes with what follows; all of it at
+ * the end of the text. newlines: before that, \s*[\r\n]+ : up to the last line end in the run. */
 static size_t blanks_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
                          bool newlines)
 {
@@ -147,8 +147,8 @@ static size_t split_spaces(const uint8_t *p, size_t at, size_t end)
     return at;
 }
 
-size_t tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
-                 size_t end)
+size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
+                      size_t end)
 {
     switch (step->kind) {
     case TOK_STEP_DIGITS: return split_digits(t, p, at, end, step->param != 0);

@@ -1,7 +1,7 @@
-/* tables.h: a tokenizer as tables, which lie in the file as the tensors __tok__.* and are used where
- * they lie: opening builds nothing, encoding allocates nothing. tools/convert/tok*.c makes them,
- * docs/tokenizer.md explains them. Little-endian; offsets and ids are checked at every look-up, so a
- * damaged table gives wrong ids and no worse.
+/* tables.h: a tokenizer as tables, which lie in the file as the tensors __tok__.* and are used
+ * where they lie: opening builds nothing, encoding allocates nothing. tools/convert/tok*.c makes
+ * them, docs/tokenizer.md explains them. Little-endian; offsets and ids are checked at every
+ * look-up, so a damaged table gives wrong ids and no worse.
  *
  *   header       tok_header
  *   pieces       bytes of all vocabulary entries, one behind the other, as they decode; so
@@ -123,7 +123,8 @@ typedef struct tok_added { /* a text comes at most once as a raw and once as a n
     uint32_t id;
 } tok_added;
 
-/* Character classes: u8 block[0x1100], then 128 bytes per block of 256 characters, a nibble each. */
+/* Character classes: u8 block[0x1100], then 128 bytes per block of 256 characters, a nibble
+ * each. */
 enum tok_class {
     TOK_OTHER = 0,
     TOK_SPACE /* White_Space */,

@@ -112,7 +112,7 @@ typedef struct tpl_scope {
 
 typedef struct tpl_loop {
     tpl_value seq;
-    size_t n, i; /* i: items handed out */
+    size_t n, i;       /* i: items handed out */
     bool finished;     /* a round came to its end: then there is no else */
     tpl_value changed; /* last arguments of loop.changed() */
 } tpl_loop;
@@ -203,6 +203,15 @@ tpl_value mote_tpl_iterate(tpl *t, tpl_value v);
 void mote_tpl_put(tpl *t, tpl_value s);
 void mote_tpl_put_text(tpl *t, const char *text, bool untrusted);
 tpl_value mote_tpl_take(tpl *t, size_t mark);
+
+/* memchr(), which a freestanding library cannot count on. */
+static inline const char *tpl_find_byte(const char *p, char byte, size_t n)
+{
+    for (; n; n--, p++)
+        if (*p == byte)
+            return p;
+    return NULL;
+}
 
 /* ---- template_number.c ----------------------------------------------------------------------- */
 
@@ -346,72 +355,13 @@ typedef enum tpl_op {
 
 void mote_tpl_run(tpl *t);
 
-/* ---- compiling ------------------------------------------------------------------------------- */
+/* ---- template_var.c -------------------------------------------------------------------------- */
 
-enum { TPL_TOK_END, TPL_TOK_NAME, TPL_TOK_STR, TPL_TOK_INT, TPL_TOK_FLOAT, TPL_TOK_OP };
-
-typedef struct tpl_token {
-    uint8_t type;
-    uint16_t op; /* OP: first character, second one << 8 */
-    uint32_t line;
-    mote_text text; /* NAME; STR: what is between the quotes */
-    int64_t i;
-    double f;
-} tpl_token;
-
-/* Where the lexer is; a copy is a place to come back to. */
-typedef struct tpl_lex {
-    size_t pos;
-    uint32_t line, open; /* open: brackets */
-    char tag;            /* the tag being read: '%' or '{' */
-    bool line_start;     /* what was read last ended a line */
-    tpl_token tok;       /* the current token */
-} tpl_lex;
-
-typedef struct tpl_pending {
-    uint8_t op, prec, a, n_args, n_named;
-    bool named; /* the argument being read has a name */
-    uint16_t line;
-    int32_t start, patch, id;
-    mote_text name;
-} tpl_pending;
-
-typedef struct tpl_block {
-    uint8_t kind;
-    int32_t patch, next; /* jumps to be told where to go */
-    tpl_lex at;          /* filters to be applied at the end */
-    tpl_value name;
-} tpl_block;
-
-typedef struct tpl_compiler {
-    tpl *t;
-    mote_text src;
-    tpl_lex lex;
-    tpl_pending *pending;
-    size_t n_pending;
-    tpl_block *blocks;
-    size_t n_blocks;
-} tpl_compiler;
-
-/* template_lex.c. Emits text up to the next tag: '%', '{', or 0 at the end. */
-char mote_tpl_lex_text(tpl_compiler *c);
-void mote_tpl_lex_next(tpl_compiler *c);
-mote_text mote_tpl_normalise(tpl *t, mote_text source);
-/* Reads the escapes of a string literal. */
-tpl_value mote_tpl_unescape(tpl_compiler *c, mote_text raw);
-bool mote_tpl_tok_is(const tpl_compiler *c, const char *text); /* a name or an operator */
-bool mote_tpl_accept(tpl_compiler *c, const char *text);
-void mote_tpl_expect(tpl_compiler *c, const char *text);
-void mote_tpl_syntax(tpl_compiler *c, const char *what);
-
-/* template_emit part of template_stmt.c. */
-size_t mote_tpl_emit(tpl_compiler *c, tpl_op op, unsigned a, int32_t x);
-size_t mote_tpl_emit_value(tpl_compiler *c, tpl_op op, unsigned a, int32_t x, tpl_value v);
-/* Makes the jump at `from` go to the end of the code. */
-void mote_tpl_patch(tpl_compiler *c, int32_t from);
-
-enum { TPL_NO_IF = 1, TPL_NO_TUPLE = 2, TPL_FILTERS_ONLY = 4 };
-void mote_tpl_expr(tpl_compiler *c, unsigned flags); /* template_expr.c */
-void mote_tpl_compile(tpl_compiler *c);              /* template_stmt.c */
+/* NULL on failure. */
+tpl_scope *mote_tpl_new_scope(tpl *t, tpl_scope *parent);
+/* A variable of this scope; NULL: there is none. */
+tpl_var *mote_tpl_find_var(tpl *t, const tpl_scope *s, tpl_value name);
+void mote_tpl_store(tpl *t, tpl_value name, tpl_value value);
+tpl_value mote_tpl_load(tpl *t, tpl_value name);
 
 #endif

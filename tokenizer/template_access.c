@@ -91,7 +91,7 @@ tpl_value mote_tpl_index(tpl *t, tpl_value v, tpl_value index)
         return mote_tpl_attr(t, v, index.kind == TPL_STR ? index : mote_tpl_str("[]"));
     if (number && (is_list(v) || v.kind == TPL_STR)) {
         if (v.kind == TPL_STR)
-            mote_tpl_work(t, v.n);
+            mote_tpl_work(t, 16 * (size_t)v.n);
         int64_t n = (int64_t)(v.kind == TPL_STR ? mote_tpl_rune_count(v) : mote_tpl_count(v));
         int64_t i = index.as.i < 0 ? index.as.i + n : index.as.i;
         if (i < 0 || i >= n)
@@ -145,7 +145,7 @@ tpl_value mote_tpl_slice(tpl *t, tpl_value v, const tpl_value part[3])
         mote_tpl_wrong(t, "the step of a slice is 0");
     if (t->status)
         return v;
-    mote_tpl_work(t, text ? v.n : 1);
+    mote_tpl_work(t, text ? 16 * (size_t)v.n : 1);
     int64_t n = (int64_t)(text ? mote_tpl_rune_count(v) : mote_tpl_count(v));
     int64_t from = slice_end(part[0], n, step < 0, step < 0 ? n - 1 : 0);
     int64_t to = slice_end(part[1], n, step < 0, step < 0 ? -1 : n);

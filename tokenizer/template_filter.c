@@ -105,6 +105,7 @@ static tpl_value to_float(tpl *t, tpl_value v, tpl_value other)
     if (v.kind != TPL_STR)
         return other;
     v = mote_tpl_strip(t, v, none, true, true);
+    mote_tpl_work(t, 16 * (size_t)v.n);
     bool minus = take_sign(&v);
     return mote_tpl_read_float(&f, v.as.s.p, v.n) ? number(minus ? -f : f) : other;
 }
@@ -135,6 +136,7 @@ static tpl_value to_int(tpl *t, tpl_value v, const tpl_args *args)
         return whole(v.as.i);
     if (v.kind == TPL_STR) {
         v = mote_tpl_strip(t, v, none, true, true);
+        mote_tpl_work(t, 16 * (size_t)v.n);
         bool minus = take_sign(&v);
         if (base == 16 && v.n > 2 && v.as.s.p[0] == '0' && (v.as.s.p[1] | 32) == 'x')
             v = mote_tpl_substr(v, 2, v.n - 2);
@@ -194,7 +196,7 @@ static tpl_value word_count(tpl *t, tpl_value s)
     int64_t n = 0;
     uint32_t r;
     bool inside = false;
-    mote_tpl_work(t, s.n);
+    mote_tpl_work(t, 16 * (size_t)s.n);
     for (size_t i = 0; i < s.n;) {
         i += mote_tpl_rune(s, i, &r);
         bool word = (r >= '0' && r <= '9') || ((r | 32) >= 'a' && (r | 32) <= 'z') || r == '_' ||
@@ -248,7 +250,7 @@ static tpl_value replaced(tpl *t, tpl_value v, const tpl_args *args)
 static tpl_value length_of(tpl *t, tpl_value v)
 {
     if (v.kind == TPL_STR) {
-        mote_tpl_work(t, v.n);
+        mote_tpl_work(t, 16 * (size_t)v.n);
         return whole((int64_t)mote_tpl_rune_count(v));
     }
     if (v.kind == TPL_UNDEF)

@@ -2,7 +2,7 @@
  * trim_blocks (a line break behind a block goes), lstrip_blocks (blanks before a block at the beginning
  * of a line go), "-" (all white space on that side goes) and "+" (none goes).
  */
-#include "tokenizer/template.h"
+#include "tokenizer/template_compile.h"
 
 void mote_tpl_syntax(tpl_compiler *c, const char *what)
 {
@@ -19,7 +19,9 @@ void mote_tpl_syntax(tpl_compiler *c, const char *what)
 mote_text mote_tpl_normalise(tpl *t, mote_text source)
 {
     size_t n = 0;
-    if (source.bytes && memchr(source.ptr, '\r', source.bytes)) {
+    if (!source.bytes)
+        return (mote_text){"", 0};
+    if (tpl_find_byte(source.ptr, '\r', source.bytes)) {
         char *out = mote_tpl_alloc(t, source.bytes, 1);
         if (!out)
             return (mote_text){"", 0};
@@ -30,7 +32,7 @@ mote_text mote_tpl_normalise(tpl *t, mote_text source)
         }
         source = (mote_text){out, n};
     }
-    source.bytes -= source.bytes && source.ptr[source.bytes - 1] == '\n';
+    source.bytes -= source.ptr[source.bytes - 1] == '\n';
     return source;
 }
 
@@ -283,7 +285,7 @@ static void read_operator(tpl_compiler *c)
             k->op = (uint16_t)((uint8_t)a | (unsigned)(uint8_t)b << 8);
     if (!k->op)
         k->op = (uint8_t)a;
-    if (k->op < 256 && (!a || !memchr(ones, a, sizeof ones - 1)))
+    if (k->op < 256 && (!a || !tpl_find_byte(ones, a, sizeof ones - 1)))
         mote_tpl_syntax(c, "this character means nothing here");
     if (a == '(' || a == '[' || a == '{')
         c->lex.open++;
@@ -333,7 +335,7 @@ bool mote_tpl_tok_is(const tpl_compiler *c, const char *text)
 
 bool mote_tpl_accept(tpl_compiler *c, const char *text)
 {
-    bool here = mote_tpl_tok_is(c, text);
+    bool here = !c->t->status && mote_tpl_tok_is(c, text);
     if (here)
         mote_tpl_lex_next(c);
     return here;

@@ -79,12 +79,13 @@ bool mote_tpl_dict_get(tpl *t, tpl_value d, tpl_value key, tpl_value *v)
 {
     if (d.flag)
         return get_member(t, d.as.src, key, v);
-    mote_tpl_work(t, d.as.dict->n * 4);
-    for (size_t i = 0; i < d.as.dict->n && !t->status; i++)
+    for (size_t i = 0; i < d.as.dict->n && !t->status; i++) {
+        mote_tpl_work(t, key.kind == TPL_STR ? key.n : 1);
         if (mote_tpl_same_scalar(d.as.dict->pairs[2 * i], key)) {
             *v = d.as.dict->pairs[2 * i + 1];
             return true;
         }
+    }
     return false;
 }
 
@@ -93,12 +94,13 @@ void mote_tpl_dict_set(tpl *t, tpl_dict *d, tpl_value key, tpl_value v)
     if (mote_tpl_is_seq(key) || key.kind == TPL_DICT)
         mote_tpl_fail(t, key.kind == TPL_TUPLE ? MOTE_ERR_UNSUPPORTED : MOTE_ERR_LIMIT,
                       "this cannot be a key of a dict", (mote_text){"", 0});
-    mote_tpl_work(t, d->n * 4);
-    for (size_t i = 0; i < d->n && !t->status; i++)
+    for (size_t i = 0; i < d->n && !t->status; i++) {
+        mote_tpl_work(t, key.kind == TPL_STR ? key.n : 1);
         if (mote_tpl_same_scalar(d->pairs[2 * i], key)) {
             d->pairs[2 * i + 1] = v;
             return;
         }
+    }
     if (t->status)
         return;
     if (d->n == d->cap) {

@@ -105,6 +105,7 @@ static bool fits(tpl *t, tpl_value s, const tpl_args *args, bool front)
     }
     for (size_t i = 0; i < mote_tpl_count(args->v[0]); i++) {
         tpl_value part = mote_tpl_item(args->v[0], i);
+        mote_tpl_work(t, part.n);
         if (part.kind == TPL_STR && (front ? begins(s, part) : ends(s, part)))
             return true;
     }
@@ -112,10 +113,11 @@ static bool fits(tpl *t, tpl_value s, const tpl_args *args, bool front)
 }
 
 /* isdigit() and the like, by ASCII; letters beyond it count as letters. */
-static bool all_are(tpl_value s, int id)
+static bool all_are(tpl *t, tpl_value s, int id)
 {
     bool cased = false;
     uint32_t r;
+    mote_tpl_work(t, 16 * (size_t)s.n);
     for (size_t i = 0; i < s.n;) {
         i += mote_tpl_rune(s, i, &r);
         bool up = r >= 'A' && r <= 'Z', low = r >= 'a' && r <= 'z', digit = r >= '0' && r <= '9';
@@ -132,6 +134,7 @@ static bool all_are(tpl_value s, int id)
 static int64_t count_of(tpl *t, tpl_value s, tpl_value part)
 {
     int64_t n = 0;
+    mote_tpl_work(t, 16 * (size_t)s.n);
     if (!part.n)
         return (int64_t)mote_tpl_rune_count(s) + 1;
     for (size_t at = 0; (at = mote_tpl_find(t, s, part, at)) != SIZE_MAX; at += part.n)
@@ -156,7 +159,7 @@ static tpl_value place(tpl *t, tpl_value s, const tpl_args *args, int id)
     size_t at = id == RFIND ? find_last(t, s, part) : mote_tpl_find(t, s, part, 0);
     if (at == SIZE_MAX && id == INDEX)
         mote_tpl_wrong(t, "the string does not have this part");
-    mote_tpl_work(t, s.n);
+    mote_tpl_work(t, 16 * (size_t)s.n);
     return whole(at == SIZE_MAX ? -1 : (int64_t)mote_tpl_rune_count(mote_tpl_substr(s, 0, at)));
 }
 
@@ -210,6 +213,7 @@ static tpl_value zero_fill(tpl *t, tpl_value s, int64_t width)
 tpl_value mote_tpl_call_str(tpl *t, int id, tpl_value s, const tpl_args *args)
 {
     tpl_value none = {.kind = TPL_NONE}, chars = mote_tpl_arg_or(args, 0, "chars", none);
+    mote_tpl_work(t, s.n);
     switch (id) {
     case LSTRIP:
     case RSTRIP:
@@ -238,7 +242,7 @@ tpl_value mote_tpl_call_str(tpl *t, int id, tpl_value s, const tpl_args *args)
     default: break;
     }
     if (id != REMOVEPREFIX && id != REMOVESUFFIX)
-        return boolean(all_are(s, id));
+        return boolean(all_are(t, s, id));
     tpl_value part = str_arg(t, args, 0);
     if (id == REMOVEPREFIX ? begins(s, part) : ends(s, part))
         return mote_tpl_substr(s, id == REMOVEPREFIX ? part.n : 0, s.n - part.n);

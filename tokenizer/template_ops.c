@@ -120,6 +120,7 @@ int mote_tpl_order(tpl *t, tpl_value a, tpl_value b)
     size_t n = mote_tpl_count(a), m = mote_tpl_count(b);
     for (size_t i = 0; i < n && i < m && !t->status; i++) {
         tpl_value x = mote_tpl_item(a, i), y = mote_tpl_item(b, i);
+        mote_tpl_work(t, x.kind == TPL_STR ? x.n : 1);
         if (!mote_tpl_same_scalar(x, y))
             return order_scalars(t, x, y);
     }
@@ -179,21 +180,26 @@ static tpl_value too_large(tpl *t)
     return whole(0);
 }
 
+/* By squaring. */
 static tpl_value power(tpl *t, tpl_value a, tpl_value b)
 {
-    int64_t i = 1;
-    double f = 1;
-    if (!is_whole(b) || b.as.i > 100000 || b.as.i < -100000)
+    int64_t i = 1, square = a.as.i;
+    double f = 1, f_square = as_double(a);
+    bool exact = is_whole(a) && is_whole(b) && b.as.i >= 0, over = false;
+    if (!is_whole(b))
         return too_large(t);
-    bool exact = is_whole(a) && b.as.i >= 0;
-    if (exact && (a.as.i == 0 || a.as.i == 1))
-        return whole(b.as.i ? a.as.i : 1);
-    for (int64_t k = b.as.i < 0 ? -b.as.i : b.as.i; k > 0; k--) {
-        if (exact && __builtin_mul_overflow(i, a.as.i, &i))
-            return too_large(t);
-        f *= as_double(a);
+    for (uint64_t k = b.as.i < 0 ? 0 - (uint64_t)b.as.i : (uint64_t)b.as.i; k; k >>= 1) {
+        if (k & 1) {
+            over |= exact && __builtin_mul_overflow(i, square, &i);
+            f *= f_square;
+        }
+        if (k > 1)
+            over |= exact && __builtin_mul_overflow(square, square, &square);
+        f_square *= f_square;
     }
-    if (b.as.i < 0 && f == 0)
+    if (over)
+        return too_large(t);
+    if (b.as.i < 0 && !(f < 0 || f > 0))
         mote_tpl_wrong(t, "division by zero");
     return exact ? whole(i) : number(b.as.i < 0 ? 1 / f : f);
 }

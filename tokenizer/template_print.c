@@ -96,7 +96,8 @@ static void put_quoted(tpl *t, tpl_value s, const style *st)
     char quote = '"';
     size_t begin = 0, n;
     uint32_t rune;
-    if (!st->json && (!s.n || !memchr(s.as.s.p, '\'', s.n) || memchr(s.as.s.p, '"', s.n)))
+    if (!st->json &&
+        (!s.n || !tpl_find_byte(s.as.s.p, '\'', s.n) || tpl_find_byte(s.as.s.p, '"', s.n)))
         quote = '\'';
     mote_tpl_work(t, s.n);
     mote_tpl_put_text(t, quote == '"' ? "\"" : "'", false);

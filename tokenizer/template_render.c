@@ -4,7 +4,7 @@
  * The caller's memory: fixed stacks, code and values grow from the front; strings of the compiler and
  * then pieces of output grow from the end.
  */
-#include "tokenizer/template.h"
+#include "tokenizer/template_compile.h"
 
 #include "include/mote_error.h"
 

@@ -42,56 +42,7 @@ static tpl_frame pop_frame(tpl *t)
     return f;
 }
 
-static tpl_scope *new_scope(tpl *t, tpl_scope *parent)
-{
-    tpl_scope *s = mote_tpl_alloc(t, 1, sizeof *s);
-    if (s)
-        *s = (tpl_scope){.parent = parent};
-    return s;
-}
-
 /* ---- variables ------------------------------------------------------------------------------ */
-
-static tpl_var *find_var(tpl *t, const tpl_scope *s, tpl_value name)
-{
-    for (tpl_var *v = s->vars; v; v = v->next) {
-        mote_tpl_work(t, 1);
-        if (v->name.bytes == name.n && memcmp(v->name.ptr, name.as.s.p, name.n) == 0)
-            return v;
-    }
-    return NULL;
-}
-
-static void store(tpl *t, tpl_value name, tpl_value value)
-{
-    tpl_var *v = find_var(t, t->scope, name);
-    if (!v) {
-        v = mote_tpl_alloc(t, 1, sizeof *v);
-        if (!v)
-            return;
-        *v = (tpl_var){.next = t->scope->vars, .name = {name.as.s.p, name.n}};
-        t->scope->vars = v;
-    }
-    v->value = value;
-}
-
-static tpl_value load(tpl *t, tpl_value name)
-{
-    tpl_value v = {.kind = TPL_UNDEF, .n = name.n, .as.s = {name.as.s.p, NULL}}, vars;
-    mote_text text = {name.as.s.p, name.n};
-    bool loop = mote_tpl_is(text, "loop");
-    for (const tpl_scope *s = t->scope; s; s = s->parent) {
-        const tpl_var *var = find_var(t, s, name);
-        if (var && var->value.kind != TPL_MISSING)
-            return var->value;
-        if (loop && s->loop)
-            return (tpl_value){.kind = TPL_LOOP, .as.loop = s->loop};
-    }
-    vars = mote_tpl_import(t->vars);
-    if (!mote_tpl_dict_get(t, vars, name, &v))
-        mote_tpl_global(text, &v);
-    return v;
-}
 
 static void set_attr(tpl *t, tpl_value name)
 {
@@ -143,7 +94,7 @@ static bool next_item(tpl *t, size_t end)
         return false;
     }
     if (t->scope == f->scope) {
-        t->scope = new_scope(t, f->scope);
+        t->scope = mote_tpl_new_scope(t, f->scope);
         if (!t->scope)
             return false;
         t->scope->loop = f->kept ? NULL : f->loop;
@@ -187,7 +138,7 @@ static void leave(tpl *t, bool for_good)
 static void capture(tpl *t, int kind)
 {
     if (push_frame(t, kind))
-        t->scope = new_scope(t, t->scope);
+        t->scope = mote_tpl_new_scope(t, t->scope);
 }
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -209,7 +160,7 @@ static void make_macro(tpl *t, size_t n_params)
     for (size_t i = 0; i <= n_params; i++)
         names[i] = value_at(t, t->pc - TPL_VALUE_INS + i * TPL_VALUE_INS);
     *v.as.macro = (tpl_macro){t->scope, names, n_params, t->pc + n_params * TPL_VALUE_INS};
-    store(t, names[0], v);
+    mote_tpl_store(t, names[0], v);
 }
 
 static void call_macro(tpl *t, const tpl_macro *m, const tpl_args *args)
@@ -219,7 +170,7 @@ static void call_macro(tpl *t, const tpl_macro *m, const tpl_args *args)
     if (!f)
         return;
     f->next = t->pc;
-    t->scope = new_scope(t, m->scope);
+    t->scope = mote_tpl_new_scope(t, m->scope);
     if (args->n > m->n_params)
         mote_tpl_wrong(t, "the macro has fewer parameters");
     for (size_t i = 0; i < m->n_params && !t->status; i++) {
@@ -231,7 +182,7 @@ static void call_macro(tpl *t, const tpl_macro *m, const tpl_args *args)
                 v = args->v[args->n + 2 * k + 1];
                 found++;
             }
-        store(t, name, v);
+        mote_tpl_store(t, name, v);
     }
     if (found != args->n_named)
         mote_tpl_wrong(t, "the macro has no parameter of this name");
@@ -241,7 +192,7 @@ static void call_macro(tpl *t, const tpl_macro *m, const tpl_args *args)
 /* A parameter without a value: its default follows, if it has one; else it is undefined. */
 static bool has_param(tpl *t, tpl_value name)
 {
-    const tpl_var *v = find_var(t, t->scope, name);
+    const tpl_var *v = mote_tpl_find_var(t, t->scope, name);
     return v && v->value.kind != TPL_MISSING;
 }
 
@@ -306,9 +257,9 @@ static void run_named(tpl *t, const tpl_ins *ins, tpl_value v)
     switch (ins->op) {
     case TPL_OP_CONST: push(t, v); return;
     case TPL_OP_TEXT: mote_tpl_put(t, v); return;
-    case TPL_OP_NAME: push(t, load(t, v)); return;
+    case TPL_OP_NAME: push(t, mote_tpl_load(t, v)); return;
     case TPL_OP_ATTR: push(t, mote_tpl_attr(t, pop(t), v)); return;
-    case TPL_OP_STORE: store(t, v, pop(t)); return;
+    case TPL_OP_STORE: mote_tpl_store(t, v, pop(t)); return;
     case TPL_OP_SET_ATTR: set_attr(t, v); return;
     case TPL_OP_DEFAULT: t->pc = has_param(t, v) ? at + (size_t)ins->x : t->pc; return;
     case TPL_OP_MACRO:

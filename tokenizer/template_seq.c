@@ -72,7 +72,8 @@ static tpl_value sorted(tpl *t, tpl_value v, const tpl_args *args)
     tpl_value out = mote_tpl_list(t, TPL_LIST), all = mote_tpl_iterate(t, v);
     size_t n = mote_tpl_count(all);
     pair *pairs = mote_tpl_alloc(t, n, sizeof *pairs);
-    if (attribute.kind == TPL_STR && attribute.n && memchr(attribute.as.s.p, ',', attribute.n))
+    if (attribute.kind == TPL_STR && attribute.n &&
+        tpl_find_byte(attribute.as.s.p, ',', attribute.n))
         mote_tpl_fail(t, MOTE_ERR_UNSUPPORTED, "sorting by several attributes is not supported",
                       (mote_text){"", 0});
     for (size_t i = 0; i < n && !t->status; i++) {

@@ -1,101 +1,16 @@
 /* template_stmt.c: the statements of chat templates to code. Read template_expr.c first. What is open
  * (if, for, set, macro ...) is in a stack of blocks; template_run.c says what the instructions do.
  */
-#include "tokenizer/template.h"
+#include "tokenizer/template_compile.h"
 
 /* Blocks that are open. */
 enum { IF, FOR, FOR_ELSE, SET, FILTER, MACRO, WITH, GENERATION };
-
-/* ---- code ----------------------------------------------------------------------------------- */
-
-static tpl_ins *room(tpl_compiler *c, size_t n)
-{
-    tpl *t = c->t;
-    if (t->status || t->n_code > (size_t)INT32_MAX / 2 ||
-        (size_t)(t->high - t->low) < n * sizeof(tpl_ins)) {
-        mote_tpl_alloc(t, SIZE_MAX, 1);
-        return NULL;
-    }
-    tpl_ins *at = t->code + t->n_code;
-    t->low += n * sizeof(tpl_ins);
-    t->n_code += n;
-    return at;
-}
-
-size_t mote_tpl_emit(tpl_compiler *c, tpl_op op, unsigned a, int32_t x)
-{
-    size_t at = c->t->n_code;
-    tpl_ins *ins = room(c, 1);
-    uint16_t line = (uint16_t)(c->lex.tok.line < UINT16_MAX ? c->lex.tok.line : UINT16_MAX);
-    if (ins)
-        *ins = (tpl_ins){(uint8_t)op, (uint8_t)a, line, x};
-    return ins ? at : 0;
-}
-
-static void put_value(tpl_compiler *c, tpl_value v)
-{
-    tpl_ins *at = room(c, TPL_VALUE_INS);
-    if (at)
-        memcpy(at, &v, sizeof v);
-}
-
-size_t mote_tpl_emit_value(tpl_compiler *c, tpl_op op, unsigned a, int32_t x, tpl_value v)
-{
-    size_t at = mote_tpl_emit(c, op, a, x);
-    put_value(c, v);
-    return at;
-}
-
-void mote_tpl_patch(tpl_compiler *c, int32_t from)
-{
-    if (!c->t->status)
-        c->t->code[from].x = (int32_t)c->t->n_code - from;
-}
-
-static void jump_back(tpl_compiler *c, int32_t to)
-{
-    mote_tpl_emit(c, TPL_OP_JUMP, 1, to - (int32_t)c->t->n_code);
-}
-
-/* ---- blocks --------------------------------------------------------------------------------- */
-
-static tpl_block *open_block(tpl_compiler *c, int kind)
-{
-    if (c->n_blocks == TPL_MAX_BLOCKS) {
-        mote_tpl_fail(c->t, MOTE_ERR_UNSUPPORTED, "statements are nested too deeply",
-                      (mote_text){"", 0});
-        c->n_blocks--;
-    }
-    tpl_block *b = &c->blocks[c->n_blocks++];
-    *b = (tpl_block){.kind = (uint8_t)kind, .patch = -1, .next = -1};
-    return b;
-}
-
-static tpl_block *innermost(tpl_compiler *c, int kind)
-{
-    tpl_block *b = c->n_blocks ? &c->blocks[c->n_blocks - 1] : NULL;
-    if (!b || b->kind != kind) {
-        mote_tpl_syntax(c, "this tag does not fit the open block");
-        return NULL;
-    }
-    return b;
-}
-
-static tpl_value read_name(tpl_compiler *c)
-{
-    tpl_value v = {.kind = TPL_STR, .n = (uint32_t)c->lex.tok.text.bytes};
-    v.as.s.p = c->lex.tok.text.ptr;
-    if (c->lex.tok.type != TPL_TOK_NAME)
-        mote_tpl_syntax(c, "a name was expected here");
-    mote_tpl_lex_next(c);
-    return v;
-}
 
 /* ---- if ------------------------------------------------------------------------------------- */
 
 static void read_if(tpl_compiler *c)
 {
-    tpl_block *b = open_block(c, IF);
+    tpl_block *b = mote_tpl_open_block(c, IF);
     mote_tpl_expr(c, 0);
     b->patch = (int32_t)mote_tpl_emit(c, TPL_OP_JUMP_FALSE, 0, 0);
 }
@@ -103,7 +18,7 @@ static void read_if(tpl_compiler *c)
 /* elif and else: the branch before it jumps to the end; these jumps are threaded through their x. */
 static void next_branch(tpl_compiler *c, bool last)
 {
-    tpl_block *b = innermost(c, IF);
+    tpl_block *b = mote_tpl_innermost(c, IF);
     if (!b)
         return;
     if (b->patch < 0)
@@ -120,7 +35,7 @@ static void next_branch(tpl_compiler *c, bool last)
 
 static void end_if(tpl_compiler *c)
 {
-    tpl_block *b = innermost(c, IF);
+    tpl_block *b = mote_tpl_innermost(c, IF);
     if (!b)
         return;
     if (b->patch >= 0)
@@ -135,46 +50,17 @@ static void end_if(tpl_compiler *c)
 
 /* ---- for ------------------------------------------------------------------------------------ */
 
-typedef struct targets {
-    tpl_value names[TPL_MAX_TARGETS];
-    size_t n;
-    bool tuple;
-} targets;
-
-/* a / a, b / (a, b) */
-static void read_targets(tpl_compiler *c, targets *out)
+static void jump_back(tpl_compiler *c, int32_t to)
 {
-    bool bracket = mote_tpl_accept(c, "(");
-    *out = (targets){.n = 0};
-    do {
-        if (out->n == TPL_MAX_TARGETS || mote_tpl_tok_is(c, "(")) {
-            mote_tpl_fail(c->t, MOTE_ERR_UNSUPPORTED, "this list of names is not supported",
-                          (mote_text){"", 0});
-            return;
-        }
-        if (out->n && (mote_tpl_tok_is(c, "in") || mote_tpl_tok_is(c, "=")))
-            break;
-        out->names[out->n++] = read_name(c);
-        out->tuple |= mote_tpl_tok_is(c, ",");
-    } while (mote_tpl_accept(c, ",") && !c->t->status);
-    if (bracket)
-        mote_tpl_expect(c, ")");
-}
-
-static void emit_targets(tpl_compiler *c, const targets *names)
-{
-    if (names->tuple)
-        mote_tpl_emit(c, TPL_OP_UNPACK, (unsigned)names->n, 0);
-    for (size_t i = 0; i < names->n; i++)
-        mote_tpl_emit_value(c, TPL_OP_STORE, 0, 0, names->names[i]);
+    mote_tpl_emit(c, TPL_OP_JUMP, 1, to - (int32_t)c->t->n_code);
 }
 
 /* Items for which the condition does not hold are taken out first, in a loop of their own. */
-static void filter_items(tpl_compiler *c, const targets *names)
+static void filter_items(tpl_compiler *c, const tpl_targets *names)
 {
     mote_tpl_emit(c, TPL_OP_EACH, 1, 0);
     int32_t next = (int32_t)mote_tpl_emit(c, TPL_OP_NEXT, 0, 0);
-    emit_targets(c, names);
+    mote_tpl_emit_targets(c, names);
     mote_tpl_expr(c, TPL_NO_TUPLE);
     mote_tpl_emit(c, TPL_OP_KEEP, 0, 0);
     jump_back(c, next);
@@ -184,9 +70,9 @@ static void filter_items(tpl_compiler *c, const targets *names)
 
 static void read_for(tpl_compiler *c)
 {
-    tpl_block *b = open_block(c, FOR);
-    targets names;
-    read_targets(c, &names);
+    tpl_block *b = mote_tpl_open_block(c, FOR);
+    tpl_targets names;
+    mote_tpl_read_targets(c, &names);
     mote_tpl_expect(c, "in");
     mote_tpl_expr(c, TPL_NO_IF);
     if (mote_tpl_accept(c, "if"))
@@ -195,7 +81,7 @@ static void read_for(tpl_compiler *c)
         mote_tpl_fail(c->t, MOTE_ERR_UNSUPPORTED, "is not supported", c->lex.tok.text);
     mote_tpl_emit(c, TPL_OP_EACH, 0, 0);
     b->next = (int32_t)mote_tpl_emit(c, TPL_OP_NEXT, 0, 0);
-    emit_targets(c, &names);
+    mote_tpl_emit_targets(c, &names);
 }
 
 static void end_loop(tpl_compiler *c, tpl_block *b)
@@ -207,7 +93,7 @@ static void end_loop(tpl_compiler *c, tpl_block *b)
 
 static void for_else(tpl_compiler *c)
 {
-    tpl_block *b = innermost(c, FOR);
+    tpl_block *b = mote_tpl_innermost(c, FOR);
     if (!b)
         return;
     end_loop(c, b);
@@ -222,7 +108,7 @@ static void end_for(tpl_compiler *c)
         mote_tpl_emit(c, TPL_OP_END_SCOPE, 0, 0);
         mote_tpl_patch(c, b->patch);
     } else {
-        b = innermost(c, FOR);
+        b = mote_tpl_innermost(c, FOR);
         if (!b)
             return;
         end_loop(c, b);
@@ -246,20 +132,20 @@ static void leave_loop(tpl_compiler *c, tpl_op op)
 
 static void read_set(tpl_compiler *c)
 {
-    targets names;
+    tpl_targets names;
     tpl_value attribute;
-    read_targets(c, &names);
+    mote_tpl_read_targets(c, &names);
     if (names.n == 1 && mote_tpl_accept(c, ".")) {
-        attribute = read_name(c);
+        attribute = mote_tpl_read_name(c);
         mote_tpl_emit_value(c, TPL_OP_NAME, 0, 0, names.names[0]);
         mote_tpl_expect(c, "=");
         mote_tpl_expr(c, 0);
         mote_tpl_emit_value(c, TPL_OP_SET_ATTR, 0, 0, attribute);
     } else if (mote_tpl_accept(c, "=")) {
         mote_tpl_expr(c, 0);
-        emit_targets(c, &names);
+        mote_tpl_emit_targets(c, &names);
     } else {
-        tpl_block *b = open_block(c, SET);
+        tpl_block *b = mote_tpl_open_block(c, SET);
         b->name = names.names[0];
         b->at = c->lex;
         while (c->lex.tok.type != TPL_TOK_END && !c->t->status)
@@ -270,7 +156,7 @@ static void read_set(tpl_compiler *c)
 
 static void read_filter_block(tpl_compiler *c)
 {
-    tpl_block *b = open_block(c, FILTER);
+    tpl_block *b = mote_tpl_open_block(c, FILTER);
     b->at = c->lex;
     while (c->lex.tok.type != TPL_TOK_END && !c->t->status)
         mote_tpl_lex_next(c);
@@ -280,7 +166,7 @@ static void read_filter_block(tpl_compiler *c)
 /* endset and endfilter: the filters of the opening tag are read now. */
 static void end_capture(tpl_compiler *c, int kind)
 {
-    tpl_block *b = innermost(c, kind);
+    tpl_block *b = mote_tpl_innermost(c, kind);
     if (!b)
         return;
     tpl_lex here = c->lex;
@@ -301,8 +187,8 @@ static void end_capture(tpl_compiler *c, int kind)
 /* macro name(a, b=1): values that were not given are made at the beginning of its code. */
 static void read_macro(tpl_compiler *c)
 {
-    tpl_block *b = open_block(c, MACRO);
-    tpl_value name = read_name(c);
+    tpl_block *b = mote_tpl_open_block(c, MACRO);
+    tpl_value name = mote_tpl_read_name(c);
     size_t n = 0, at = mote_tpl_emit_value(c, TPL_OP_MACRO, 0, 0, name);
     b->patch = (int32_t)at;
     mote_tpl_expect(c, "(");
@@ -310,7 +196,7 @@ static void read_macro(tpl_compiler *c)
     for (uint32_t open = c->lex.open; !c->t->status && n <= TPL_MAX_ARGS;) {
         if (c->lex.tok.type != TPL_TOK_NAME)
             break;
-        put_value(c, read_name(c));
+        mote_tpl_put_value(c, mote_tpl_read_name(c));
         n++;
         while (!c->t->status && !(c->lex.open <= open && mote_tpl_tok_is(c, ",")) &&
                !(c->lex.open < open && mote_tpl_tok_is(c, ")")))
@@ -322,7 +208,7 @@ static void read_macro(tpl_compiler *c)
         mote_tpl_syntax(c, "a macro has too many parameters");
     c->lex = params;
     while (c->lex.tok.type == TPL_TOK_NAME && !c->t->status) {
-        tpl_value param = read_name(c);
+        tpl_value param = mote_tpl_read_name(c);
         if (mote_tpl_accept(c, "=")) {
             size_t skip = mote_tpl_emit_value(c, TPL_OP_DEFAULT, 0, 0, param);
             mote_tpl_expr(c, TPL_NO_TUPLE);
@@ -339,7 +225,7 @@ static void read_macro(tpl_compiler *c)
 
 static void end_macro(tpl_compiler *c)
 {
-    tpl_block *b = innermost(c, MACRO);
+    tpl_block *b = mote_tpl_innermost(c, MACRO);
     if (!b)
         return;
     mote_tpl_emit(c, TPL_OP_RETURN, 0, 0);
@@ -352,13 +238,13 @@ static void end_macro(tpl_compiler *c)
 /* with a=1, b=2: the values are made outside, the names are new. */
 static void read_with(tpl_compiler *c)
 {
-    targets names = {.n = 0};
-    open_block(c, WITH);
+    tpl_targets names = {.n = 0};
+    mote_tpl_open_block(c, WITH);
     while (c->lex.tok.type == TPL_TOK_NAME && !c->t->status) {
         if (names.n == TPL_MAX_TARGETS)
             mote_tpl_syntax(c, "there are too many names");
         else
-            names.names[names.n++] = read_name(c);
+            names.names[names.n++] = mote_tpl_read_name(c);
         mote_tpl_expect(c, "=");
         mote_tpl_expr(c, TPL_NO_TUPLE);
         if (!mote_tpl_accept(c, ","))
@@ -371,13 +257,13 @@ static void read_with(tpl_compiler *c)
 
 static void open_scope(tpl_compiler *c)
 {
-    open_block(c, GENERATION);
+    mote_tpl_open_block(c, GENERATION);
     mote_tpl_emit(c, TPL_OP_SCOPE, 0, 0);
 }
 
 static void end_scope(tpl_compiler *c, int kind)
 {
-    if (!innermost(c, kind))
+    if (!mote_tpl_innermost(c, kind))
         return;
     mote_tpl_emit(c, TPL_OP_END_SCOPE, 0, 0);
     c->n_blocks--;

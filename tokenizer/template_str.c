@@ -18,7 +18,7 @@ size_t mote_tpl_find(tpl *t, tpl_value s, tpl_value part, size_t from)
         return from <= s.n ? from : SIZE_MAX;
     mote_tpl_work(t, s.n - (from < s.n ? from : s.n));
     while (from + part.n <= s.n && !t->status) {
-        const char *hit = memchr(s.as.s.p + from, part.as.s.p[0], s.n - part.n - from + 1);
+        const char *hit = tpl_find_byte(s.as.s.p + from, part.as.s.p[0], s.n - part.n - from + 1);
         if (!hit)
             break;
         from = (size_t)(hit - s.as.s.p);
@@ -44,13 +44,14 @@ static bool is_one_of(uint32_t rune, tpl_value chars)
     return false;
 }
 
-/* The byte at which the code point that ends at `end` begins. */
-static size_t rune_before(tpl_value s, size_t end)
+/* The byte at or behind begin at which the code point that ends at `end` begins. */
+static size_t rune_before(tpl_value s, size_t begin, size_t end)
 {
     size_t i = end - 1;
-    while (i > 0 && end - i < 4 && ((uint8_t)s.as.s.p[i] & 0xc0) == 0x80)
+    uint32_t rune;
+    while (i > begin && end - i < 4 && ((uint8_t)s.as.s.p[i] & 0xc0) == 0x80)
         i--;
-    return i;
+    return i + mote_tpl_rune(s, i, &rune) == end ? i : end - 1;
 }
 
 tpl_value mote_tpl_strip(tpl *t, tpl_value s, tpl_value chars, bool left, bool right)
@@ -59,15 +60,15 @@ tpl_value mote_tpl_strip(tpl *t, tpl_value s, tpl_value chars, bool left, bool r
     uint32_t rune;
     while (left && begin < end && !t->status) {
         n = mote_tpl_rune(s, begin, &rune);
-        mote_tpl_work(t, chars.kind == TPL_STR ? chars.n : 1);
+        mote_tpl_work(t, chars.kind == TPL_STR ? 16 * (size_t)chars.n : 1);
         if (!is_one_of(rune, chars))
             break;
         begin += n;
     }
     while (right && begin < end && !t->status) {
-        n = rune_before(s, end);
+        n = rune_before(s, begin, end);
         mote_tpl_rune(s, n, &rune);
-        mote_tpl_work(t, chars.kind == TPL_STR ? chars.n : 1);
+        mote_tpl_work(t, chars.kind == TPL_STR ? 16 * (size_t)chars.n : 1);
         if (!is_one_of(rune, chars))
             break;
         end = n;
@@ -121,7 +122,8 @@ static uint32_t change_case(uint32_t r, bool up)
         return up ? r - 1 : r + 1;
     if (r >= 0x450 || (r >= 0x400 && r < 0x410))
         return up ? r - 80 : r + 80;
-    if (r == 0xdf || r == 0xff || (r >= 0x3ac && r < 0x3b1) || r == 0x3c2 || (r > 0x3c9 && r < 0x3d0) || r == 0x3a2)
+    if (r == 0xdf || r == 0xff || (r >= 0x3ac && r < 0x3b1) || r == 0x3c2 ||
+        (r > 0x3c9 && r < 0x3d0) || r == 0x3a2)
         return r == 0xff ? 0x178 : r == 0x3c2 ? 0x3a3 : r;
     return up ? r - 32 : r + 32;
 }
@@ -151,7 +153,7 @@ tpl_value mote_tpl_case(tpl *t, tpl_value s, int style)
     uint32_t rune;
     if (!p || !s.n)
         return s;
-    mote_tpl_work(t, s.n);
+    mote_tpl_work(t, 16 * (size_t)s.n);
     memcpy(p, s.as.s.p, s.n);
     for (size_t i = 0, n; i < s.n; i += n) {
         n = mote_tpl_rune(s, i, &rune);
@@ -182,7 +184,7 @@ static void split_blanks(tpl *t, tpl_value s, int64_t max, tpl_list *out)
                 break;
             end += n;
         }
-        mote_tpl_work(t, end);
+        mote_tpl_work(t, 16 * end);
         if (max-- == 0) {
             mote_tpl_append(t, out, s);
             return;
@@ -258,7 +260,7 @@ static tpl_value split_lines(tpl *t, tpl_value s, const tpl_args *args)
     bool keep = mote_tpl_truth(t, mote_tpl_arg_or(args, 0, "keepends", no));
     size_t begin = 0, n;
     uint32_t r;
-    mote_tpl_work(t, s.n);
+    mote_tpl_work(t, 16 * (size_t)s.n);
     for (size_t i = 0; i < s.n && !t->status; i += n) {
         n = mote_tpl_rune(s, i, &r);
         if (!((r >= 10 && r <= 13) || (r >= 0x1c && r <= 0x1e) || r == 0x85 || r == 0x2028 ||

@@ -1,5 +1,5 @@
 /* template_string.c: the escapes of string literals in chat templates, as in Python. */
-#include "tokenizer/template.h"
+#include "tokenizer/template_compile.h"
 
 static int digit_of(char c)
 {
@@ -54,7 +54,7 @@ static size_t put_rune(char *out, uint32_t r)
 static size_t read_escape(tpl_compiler *c, mote_text s, size_t i, char *out, size_t *n)
 {
     static const char letters[] = "abfnrtv\\'\"", codes[] = "\a\b\f\n\r\t\v\\'\"";
-    const char *known = memchr(letters, s.ptr[i + 1], sizeof letters - 1);
+    const char *known = tpl_find_byte(letters, s.ptr[i + 1], sizeof letters - 1);
     uint32_t rune = 0;
     if (s.ptr[i + 1] == '\n')
         return 2;
@@ -80,7 +80,7 @@ tpl_value mote_tpl_unescape(tpl_compiler *c, mote_text raw)
     tpl_value v = {.kind = TPL_STR, .n = (uint32_t)raw.bytes};
     size_t n = 0;
     v.as.s.p = raw.ptr;
-    if (t->status || !raw.bytes || !memchr(raw.ptr, '\\', raw.bytes))
+    if (t->status || !raw.bytes || !tpl_find_byte(raw.ptr, '\\', raw.bytes))
         return v;
     if ((size_t)(t->high - t->low) < raw.bytes) {
         mote_tpl_alloc(t, SIZE_MAX, 1);

@@ -1,5 +1,5 @@
-/* tokenizer.h: the tokenizer from inside. Read tables.h first, then encode.c: text -> stretches between
- * added tokens (added.c) -> normalised text (nfc.c) -> pieces (split.c) -> ids (bpe.c). */
+/* tokenizer.h: the tokenizer from inside. Read tables.h first, then encode.c: text -> stretches
+ * between added tokens (added.c) -> normalised text (nfc.c) -> pieces (split.c) -> ids (bpe.c). */
 #ifndef MOTE_TOKENIZER_H
 #define MOTE_TOKENIZER_H
 
@@ -25,14 +25,15 @@ struct mote_tokenizer {
     const tok_composition *compositions;
 };
 
-/* ---- tables (open.c) -------------------------------------------------------------------------- */
+/* ---- tables (open.c)
+ * -------------------------------------------------------------------------- */
 
 /* Bytes of an entry; empty when id is none or its record is damaged. */
-mote_text tok_piece(const mote_tokenizer *t, uint32_t id);
+mote_text mote_tok_piece(const mote_tokenizer *t, uint32_t id);
 /* The entry with these bytes that merging can give, or TOK_EMPTY. */
-uint32_t tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n);
+uint32_t mote_tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n);
 /* What a pair of entries merges to, or NULL. */
-const tok_merge *tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right);
+const tok_merge *mote_tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right);
 
 /* Class of a character; for tokenizers that have the table. */
 static inline unsigned tok_class(const mote_tokenizer *t, uint32_t cp)
@@ -49,7 +50,8 @@ static inline bool tok_is_space(uint32_t c) /* Unicode's White_Space */
            c == 0x205f || c == 0x3000;
 }
 
-/* ---- encoding --------------------------------------------------------------------------------- */
+/* ---- encoding
+ * --------------------------------------------------------------------------------- */
 
 /* One mote_encode call. */
 typedef struct tok_encoder {
@@ -65,7 +67,7 @@ typedef struct tok_encoder {
 } tok_encoder;
 
 /* Takes bytes (rounded up to 16) from the front of the scratch; NULL and e->full: too little. */
-void *tok_take(tok_encoder *e, size_t bytes);
+void *mote_tok_take(tok_encoder *e, size_t bytes);
 
 static inline void tok_emit(tok_encoder *e, uint32_t id)
 {
@@ -92,10 +94,10 @@ typedef struct tok_search {
 } tok_search;
 
 /* The next added token, leftmost, then longest. */
-bool tok_next_added(tok_encoder *e, tok_search *s, tok_match *match);
+bool mote_tok_next_added(tok_encoder *e, tok_search *s, tok_match *match);
 
 /* Normalises (canonical composition) from p to out (3 n bytes); returns bytes. Valid UTF-8. */
-size_t tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out);
+size_t mote_tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out);
 /* Could composing change a text with this character? */
 static inline bool tok_nfc_acts(const mote_tokenizer *t, uint32_t cp)
 {
@@ -104,10 +106,10 @@ static inline bool tok_nfc_acts(const mote_tokenizer *t, uint32_t cp)
 
 /* End of the piece that begins at p[at], by one step's rule, at most `end`; what lies outside
  * [at, end) does not count. */
-size_t tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
-                 size_t end);
+size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
+                      size_t end);
 
 /* Ids of one piece. */
-void tok_merge_piece(tok_encoder *e, const uint8_t *p, size_t n);
+void mote_tok_merge_piece(tok_encoder *e, const uint8_t *p, size_t n);
 
 #endif

@@ -1,5 +1,5 @@
-/* utf8.h: UTF-8 in small pieces. Where bytes are no UTF-8, one U+FFFD stands for each maximal part of a
- * sequence (Unicode 3.9, as Rust and Python do it). */
+/* utf8.h: UTF-8 in small pieces. Where bytes are no UTF-8, one U+FFFD stands for each maximal part
+ * of a sequence (Unicode 3.9, as Rust and Python do it). */
 #ifndef MOTE_TOKENIZER_UTF8_H
 #define MOTE_TOKENIZER_UTF8_H
 
@@ -19,8 +19,8 @@ static inline size_t utf8_length(uint8_t first)
     return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-/* May byte i > 0 of a sequence that begins with `first` be b? Only the second byte's range depends on
- * the first: no overlong forms, no surrogates, nothing above U+10FFFF. */
+/* May byte i > 0 of a sequence that begins with `first` be b? Only the second byte's range depends
+ * on the first: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static inline bool utf8_continues(uint8_t first, size_t i, uint8_t b)
 {
     uint8_t low = 0x80, high = 0xbf;
@@ -31,8 +31,8 @@ static inline bool utf8_continues(uint8_t first, size_t i, uint8_t b)
     return b >= low && b <= high;
 }
 
-/* The sequence at p (n > 0 bytes): its character in *cp, its bytes returned. *valid = false: the bytes
- * stand for U+FFFD. */
+/* The sequence at p (n > 0 bytes): its character in *cp, its bytes returned. *valid = false: the
+ * bytes stand for U+FFFD. */
 static inline size_t utf8_read(const uint8_t *p, size_t n, uint32_t *cp, bool *valid)
 {
     size_t length = utf8_length(p[0]), i = 1;

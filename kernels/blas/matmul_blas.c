@@ -2,9 +2,9 @@
  * only where OpenBLAS is found and used only on --blas: the library sums in its own order, so the
  * same-bits promise does not hold for it.
  *
- * A tile of float weights is a column-major [16, k] matrix as it lies: out [n, 16] = x [n, k] * tile^T,
- * that is C(16 x n) = tile(16 x k) * x^T(k x n) in column-major terms. Half types go through a small
- * buffer, a stretch of columns at a time.
+ * A tile of float weights is a column-major [16, k] matrix as it lies: out [n, 16] = x [n, k] *
+ * tile^T, that is C(16 x n) = tile(16 x k) * x^T(k x n) in column-major terms. Half types go
+ * through a small buffer, a stretch of columns at a time.
  */
 #include <cblas.h>
 

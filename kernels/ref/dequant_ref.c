@@ -1,5 +1,5 @@
-/* dequant_ref.c: one row of a matrix as floats (an embedding is such a row). The only tier: it reads
- * a row per token, a word in each 64-byte line.
+/* dequant_ref.c: one row of a matrix as floats (an embedding is such a row). The only tier: it
+ * reads a row per token, a word in each 64-byte line.
  */
 #include "kernels/math.h"
 #include "kernels/tiers.h"
@@ -48,8 +48,8 @@ void mote_k_dequant_row_ref(float *y, const mote_mat *w, size_t row, size_t k)
             y[c] = (float)(int8_t)lines[c / 4 * MOTE_LINE + 4 * row + c % 4] *
                    half_at(tile, 16 * g + row);
         else if (w->type == MOTE_Q4)
-            y[c] = (float)(book[code4(lines, row, c)] *
-                           (int8_t)tile[MOTE_LINE + 16 * g + row]) * factor;
+            y[c] = (float)(book[code4(lines, row, c)] * (int8_t)tile[MOTE_LINE + 16 * g + row]) *
+                   factor;
         else if (w->type == MOTE_Q4_0)
             y[c] = (float)(code4(lines, row, c) - 8) * half_at(tile, 16 * g + row);
         else

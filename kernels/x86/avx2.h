@@ -31,8 +31,8 @@ ALWAYS __m256i spread_codes(const int8_t *codes)
 
 ALWAYS void ahead(const uint8_t *p) { _mm_prefetch((const char *)p + AHEAD_BYTES, _MM_HINT_T0); }
 
-/* Pins a sum to its register here: gcc would else gather the products of several steps first and spill
- * (measured: 70 -> 85 G int4 products/s). */
+/* Pins a sum to its register here: gcc would else gather the products of several steps first and
+ * spill (measured: 70 -> 85 G int4 products/s). */
 ALWAYS void keep_si(__m256i *v) { __asm__("" : "+x"(*v)); }
 
 #endif

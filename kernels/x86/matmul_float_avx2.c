@@ -18,9 +18,8 @@ ALWAYS __m256 load_weights(const uint8_t *column, size_t half, const enum mote_t
 }
 
 /* N tiles against T tokens over all columns; N*T <= 6. */
-ALWAYS void block(float *out, size_t out_stride, const float *x, size_t x_stride,
-                  const mote_mat *w, const uint8_t *tile, const size_t T, const size_t N,
-                  const enum mote_type type)
+ALWAYS void block(float *out, size_t out_stride, const float *x, size_t x_stride, const mote_mat *w,
+                  const uint8_t *tile, const size_t T, const size_t N, const enum mote_type type)
 {
     const size_t step = type == MOTE_F32 ? 64 : 32;
     __m256 acc[6][2];

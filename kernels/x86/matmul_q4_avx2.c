@@ -125,9 +125,9 @@ ALWAYS void product(float *out, size_t out_stride, const mote_acts *x, size_t n,
             token toks[4];
             for (size_t j = 0; j < 4; j++) {
                 size_t row = t + j < n ? t + j : t;
-                toks[j] = (token){x->codes + row * x->code_stride,
-                                  x->scales + row * x->group_stride,
-                                  x->sums + row * x->group_stride};
+                toks[j] =
+                    (token){x->codes + row * x->code_stride, x->scales + row * x->group_stride,
+                            x->sums + row * x->group_stride};
             }
             if (n - t == 1)
                 block(o, out_stride, toks, w, tile, 0, 1, 2, type);

@@ -1,9 +1,10 @@
 /* matmul_q8_avx2.c: products with int8 weights, and with keys stored as int8, for AVX2.
  * Read ref/matmul_quant_ref.c first; the bits are the same.
  *
- * One step, 8 rows (half a line) x 4 columns against one token:  |w| unsigned times sign(w)*a signed
- * by maddubs -> int16 pairs (at most 2 x 128 x 127) -> int32 by madd with ones.  Codes of -128 in
- * imported weights are right that way: |−128| is 128 unsigned, and activations are never -128.
+ * One step, 8 rows (half a line) x 4 columns against one token:  |w| unsigned times sign(w)*a
+ * signed by maddubs -> int16 pairs (at most 2 x 128 x 127) -> int32 by madd with ones.  Codes of
+ * -128 in imported weights are right that way: |−128| is 128 unsigned, and activations are never
+ * -128.
  */
 #include "kernels/x86/avx2.h"
 
@@ -83,8 +84,8 @@ void mote_k_matmul_q8_avx2(float *out, size_t out_stride, const mote_acts *x, si
             token toks[4];
             for (size_t j = 0; j < 4; j++) {
                 size_t row = t + j < n ? t + j : t;
-                toks[j] = (token){x->codes + row * x->code_stride,
-                                  x->scales + row * x->group_stride};
+                toks[j] =
+                    (token){x->codes + row * x->code_stride, x->scales + row * x->group_stride};
             }
             if (n - t == 1)
                 block(o, out_stride, toks, w, tile, 0, 1, 2);

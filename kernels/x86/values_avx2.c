@@ -1,9 +1,10 @@
-/* values_avx2.c: the value step of attention for AVX2. Read ref/values_ref.c first; the bits are the
- * same.
+/* values_avx2.c: the value step of attention for AVX2. Read ref/values_ref.c first; the bits are
+ * the same.
  *
- * Q queries share every value that is loaded; D registers of 8 dimensions each. Queries of one chunk
- * see different ranges of positions, so a range runs in three parts, all ascending: each query's own
- * beginning, the part all Q see, each query's own end. Sums wait in `out` between the parts.
+ * Q queries share every value that is loaded; D registers of 8 dimensions each. Queries of one
+ * chunk see different ranges of positions, so a range runs in three parts, all ascending: each
+ * query's own beginning, the part all Q see, each query's own end. Sums wait in `out` between the
+ * parts.
  */
 #include "kernels/math.h"
 #include "kernels/x86/avx2.h"
@@ -37,7 +38,8 @@ ALWAYS float factor(const job *b, size_t q, size_t j, size_t d, const int kv)
     return kv == KV_Q8 ? p * mote_f16_to_f32(b->scales[j * b->groups + d / 32]) : p;
 }
 
-/* Adds positions [j, end) to queries q .. q+Q-1, dimensions d .. d+8D-1 (one group of 32 for q8). */
+/* Adds positions [j, end) to queries q .. q+Q-1, dimensions d .. d+8D-1 (one group of 32 for
+ * q8). */
 ALWAYS void add_positions(const job *b, size_t q, size_t d, size_t j, size_t end, const size_t Q,
                           const size_t D, const int kv)
 {

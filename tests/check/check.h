@@ -61,6 +61,17 @@ typedef struct check_buffer {
     const void *source; /* what an input must still hold; NULL: output */
 } check_buffer;
 
+/* What a failure was found by. */
+typedef enum check_cause {
+    CAUSE_NONE,
+    CAUSE_BYTES,  /* outputs that should be equal differ */
+    CAUSE_VALUE,  /* a number is off by more than its bound */
+    CAUSE_BESIDE, /* poison beside a buffer is gone */
+    CAUSE_INPUT,  /* an input was changed */
+    CAUSE_CRASH,  /* a guard page, or another signal */
+    CAUSES
+} check_cause;
+
 struct check {
     const check_slot *slot;
     const mote_kernels *k; /* the table to call */
@@ -68,6 +79,7 @@ struct check {
     bool at_end;           /* buffers end at a guard page, or else begin behind one */
     uint64_t seed, rng;
     size_t number, rest; /* of the case; its digits not yet taken by an axis */
+    size_t most;         /* cases to run of a slot; 0: all */
     struct {
         const char *name;
         size_t value;
@@ -75,6 +87,7 @@ struct check {
     size_t n_axes;
     double share; /* largest part of a bound that was used */
     bool failed;
+    check_cause cause;
     char failure[256];
     check_buffer buffers[CHECK_BUFFERS];
     size_t n_buffers;
@@ -114,6 +127,7 @@ bool check_again(check *c);
     while (check_again(c))                                                                         \
     __VA_ARGS__
 
+/* The first failure of a run counts. check_fail: CAUSE_VALUE. */
 __attribute__((format(printf, 2, 3))) void check_fail(check *c, const char *format, ...);
 /* All bytes of `got` (poison included where nothing may be written) equal `want`. */
 void check_image(check *c, const char *what, const void *got, const void *want, size_t bytes);
@@ -146,8 +160,9 @@ void check_time(check *c, const check_slot *slot, const mote_kernels *under, dou
 /* The function a table holds for a slot. */
 void *check_function(const mote_kernels *table, const check_slot *slot);
 
-/* mutants.c: deliberately wrong kernels. True: all were caught, and the right ones were not. */
-bool check_mutants(check *c, bool verbose);
+/* mutants.c: deliberately wrong kernels, which must be caught, and right ones, which must not. Adds to
+ * the two counts. */
+void check_mutants(check *c, bool verbose, unsigned *passed, unsigned *failed);
 /* bench.c: times the chosen slots. */
 void check_bench(check *c, const char *glob, const char *tier, bool csv);
 /* Table of the i-th tier; false past the end. *usable: this machine can run it. */

@@ -67,10 +67,19 @@ static void expect_group(int8_t *codes, float *scale, int32_t *sum, const float 
     }
 }
 
+/* A value that x * (127 / amax) brings to a half, or next to one: x / (amax / 127) goes elsewhere. */
+static float near_tie(check *c, float amax)
+{
+    float x = ((float)check_below(c, 127) + 0.5f) / (127.0f / amax);
+    size_t step = check_below(c, 3);
+    x = step ? nextafterf(x, step == 1 ? 0.0f : amax) : x;
+    return check_below(c, 2) ? x : -x;
+}
+
 /* Ties, the limit of 2^-100, infinities and NaN into some groups. */
 static void spice(check *c, float *x, size_t n)
 {
-    size_t what = check_cycle(c, "spice", 5), at = check_below(c, n);
+    size_t what = check_cycle(c, "spice", 6), at = check_below(c, n);
     if (what == 1) /* amax 127: the factor is 1, so these are ties */
         for (size_t i = 0; i < n; i++)
             x[i] = i % 32 == 0 ? 127.0f : (float)((int)check_below(c, 253) - 126) + 0.5f;
@@ -81,6 +90,9 @@ static void spice(check *c, float *x, size_t n)
     if (what == 4)
         for (size_t i = 0; i < n; i++)
             x[i] = i / 32 % 2 ? 0x1p-100f : 0x1.fffffep-101f;
+    float amax = 1.0f + fabsf(check_uniform(c));
+    for (size_t i = 0; what == 5 && i < n; i++)
+        x[i] = i % 32 == 0 ? amax : near_tie(c, amax);
 }
 
 static void run_quantize(check *c)

@@ -135,20 +135,36 @@ void *check_scratch(check *c, size_t bytes)
 
 /* ---- failures --------------------------------------------------------------------------------- */
 
-void check_fail(check *c, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void fail(check *c, check_cause cause,
+                                                       const char *format, va_list args)
 {
     size_t at = 0, room = sizeof c->failure;
-    va_list args;
     if (c->failed)
         return;
     c->failed = true;
+    c->cause = cause;
     for (size_t i = 0; i < c->n_axes && at < room / 2; i++)
         at += (size_t)snprintf(c->failure + at, room - at, "%s %zu, ", c->axes[i].name,
                                c->axes[i].value);
     at +=
         (size_t)snprintf(c->failure + at, room - at, "guard %s: ", c->at_end ? "behind" : "before");
-    va_start(args, format);
     vsnprintf(c->failure + at, room - at, format, args);
+}
+
+__attribute__((format(printf, 3, 4))) static void blame(check *c, check_cause cause,
+                                                        const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fail(c, cause, format, args);
+    va_end(args);
+}
+
+void check_fail(check *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fail(c, CAUSE_VALUE, format, args);
     va_end(args);
 }
 
@@ -170,7 +186,8 @@ void check_image(check *c, const char *what, const void *got, const void *want, 
     size_t at = i / 4 * 4, len = bytes - at < 4 ? bytes - at : 4;
     memcpy(&a, g + at, len);
     memcpy(&b, w + at, len);
-    check_fail(c, "%s differs at byte %zu of %zu: word %08x, want %08x", what, i, bytes, a, b);
+    blame(c, CAUSE_BYTES, "%s differs at byte %zu of %zu: word %08x, want %08x", what, i, bytes, a,
+          b);
 }
 
 /* ---- one run ---------------------------------------------------------------------------------- */
@@ -208,10 +225,10 @@ static void report_crash(check *c, int number)
     for (size_t i = 0; i < c->n_buffers && (number == SIGSEGV || number == SIGBUS); i++) {
         const check_buffer *b = &c->buffers[i];
         if (at >= b->base - GUARD && at < b->base + b->room + GUARD)
-            check_fail(c, "%s: %s at byte %td of %zu", strsignal(number), b->name, at - b->data,
-                       b->bytes);
+            blame(c, CAUSE_CRASH, "%s: %s at byte %td of %zu", strsignal(number), b->name,
+                  at - b->data, b->bytes);
     }
-    check_fail(c, "%s at %p", strsignal(number), (const void *)at);
+    blame(c, CAUSE_CRASH, "%s at %p", strsignal(number), (const void *)at);
 }
 
 /* The slot once, for case c->number, on `table`. */
@@ -243,9 +260,9 @@ static void inspect(check *c)
     for (size_t i = 0; i < c->n_buffers; i++) {
         const check_buffer *b = &c->buffers[i];
         if (b->source && memcmp(b->data, b->source, b->bytes) != 0)
-            check_fail(c, "input %s was changed", b->name);
+            blame(c, CAUSE_INPUT, "input %s was changed", b->name);
         if (memcmp(open_side(c, b), poison, MARGIN) != 0)
-            check_fail(c, "written beside %s", b->name);
+            blame(c, CAUSE_BESIDE, "written beside %s", b->name);
     }
 }
 
@@ -281,6 +298,7 @@ size_t check_run(check *c, const check_slot *slot, const mote_kernels *under,
     c->shape = NULL;
     c->share = 0.0;
     c->failed = false;
+    c->cause = CAUSE_NONE;
     for (c->number = 0;; c->number++) {
         c->rest = 0;
         if (ref) {
@@ -299,7 +317,7 @@ size_t check_run(check *c, const check_slot *slot, const mote_kernels *under,
         }
         if (c->rest && c->number == 0)
             check_fail(c, "no cases");
-        if (c->failed || c->rest)
+        if (c->failed || c->rest || c->number + 1 == c->most)
             return c->number;
     }
 }

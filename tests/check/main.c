@@ -134,10 +134,7 @@ static void test_all(check *c, const options *o, totals *sum)
     sum->hash = hash;
     if (o->list || o->tier || (o->kernel && fnmatch(o->kernel, "mutants", 0) != 0))
         return;
-    if (check_mutants(c, o->verbose))
-        sum->passed++;
-    else
-        sum->failed++;
+    check_mutants(c, o->verbose, &sum->passed, &sum->failed);
 }
 
 static bool parse(options *o, int argc, char **argv)

@@ -2,7 +2,8 @@
 """The converter: every tensor of a .mote holds what its source holds. Hub folders of goldens/models
 in all types, the same weights as GGUF files, llama2.c's stories260K, and SmolLM2's GGUF code for
 code; other families are refused by name. The encodings are done again here, in numpy, from
-kernels/quant.h. Needs numpy and safetensors; the GGUF part also gguf. Usage: convert.py [CASE...]"""
+kernels/quant.h. Needs numpy and safetensors; the GGUF part also gguf.
+Usage: convert.py [CASE...]"""
 import json
 import os
 import struct
@@ -101,7 +102,7 @@ def read_mote(path):
 
 
 def read_graph(path):
-    """(configuration of the index, layer records, inverse frequencies): what a model is but weights."""
+    """(configuration of the index, layer records, inverse frequencies)"""
     with safe_open(path, "np") as f:
         index = f.get_tensor("__mote__").tobytes()
         n_layers = struct.unpack_from("<I", index, 40)[0]
@@ -241,16 +242,46 @@ def check_mote(path, source, asked, tied):
 
 # ---- checks ----------------------------------------------------------------------------------
 
+def read_config(folder, case):
+    """(config.json, its rope options, size of a head)"""
+    with open(os.path.join(folder, case, "config.json")) as f:
+        config = json.load(f)
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    rope = {"rope_type": rope.get("type"), "rope_theta": config.get("rope_theta")} | rope
+    return config, rope, (config.get("head_dim") or
+                          config["hidden_size"] // config["num_attention_heads"])
+
+
+def llama3_divisors(rope, head):
+    """One divisor a frequency, as llama.cpp's converter makes them."""
+    wave = 2 * np.pi * rope["rope_theta"] ** (np.arange(0, head, 2) / head)
+    old, low, high = (rope[k] for k in ("original_max_position_embeddings", "low_freq_factor",
+                                        "high_freq_factor"))
+    smooth = (old / wave - low) / (high - low)
+    middle = 1 / ((1 - smooth) / rope["factor"] + smooth)
+    return np.where(wave < old / high, 1, np.where(wave > old / low, rope["factor"], middle)
+                    ).astype(np.float32)
+
+
+def check_rope(path, rope, head):
+    divisor = (llama3_divisors(rope, head) if rope["rope_type"] == "llama3" else
+               rope["factor"] if rope["rope_type"] == "linear" else 1)
+    want = rope["rope_theta"] ** -(np.arange(0, head, 2) / head) / divisor
+    got = read_graph(path)[2][:head // 2]
+    assert np.allclose(got, want, rtol=1e-6, atol=0), "rope frequencies"
+
+
 def check_hub(folder, case, tmp):
     out = os.path.join(tmp, "hub.mote")
     source = read_hub(os.path.join(folder, case))
-    with open(os.path.join(folder, case, "config.json")) as f:
-        tied = json.load(f)["tie_word_embeddings"]
+    config, rope, head = read_config(folder, case)
+    tied = config["tie_word_embeddings"]
     text = ""
     for kind in ("keep", "f32", "bf16", "f16", "q8", "q4"):
         mote("convert", os.path.join(folder, case), "-o", out, "--type", kind, "-q", "--force")
         mote("verify", out, "-q")
         error = check_mote(out, source, kind, tied)
+        check_rope(out, rope, head)
         text = f", q4 relative squared error {error:.2e}" if error else text
     say("ok", f"{case} hub folder", f"{len(source)} tensors, 6 types{text}")
 
@@ -359,24 +390,12 @@ def add_tokenizer(w, folder, n_vocab):
         w.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in model["merges"]])
 
 
-def llama3_divisors(rope, theta, head):
-    """One divisor a frequency, as llama.cpp's converter makes them."""
-    wave = 2 * np.pi * theta ** (np.arange(0, head, 2) / head)
-    old, low, high = (rope[k] for k in ("original_max_position_embeddings", "low_freq_factor",
-                                        "high_freq_factor"))
-    smooth = (old / wave - low) / (high - low)
-    middle = 1 / ((1 - smooth) / rope["factor"] + smooth)
-    return np.where(wave < old / high, 1, np.where(wave > old / low, rope["factor"], middle)
-                    ).astype(np.float32)
-
-
-def write_gguf(path, folder, config, source, kind):
+def write_gguf(path, folder, case, source, kind):
     """As llama.cpp's converter writes it. Returns the source with what the file really holds."""
+    config, rope, head = read_config(folder, case)
     arch = config["model_type"]
-    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
     w = gguf.GGUFWriter(path, arch)
-    w.add_name(os.path.basename(folder))
+    w.add_name(case)
     w.add_type(gguf.GGUFType.MODEL)
     w.add_block_count(config["num_hidden_layers"])
     w.add_context_length(config["max_position_embeddings"])
@@ -384,7 +403,7 @@ def write_gguf(path, folder, config, source, kind):
     w.add_feed_forward_length(config["intermediate_size"])
     w.add_head_count(config["num_attention_heads"])
     w.add_head_count_kv(config["num_key_value_heads"])
-    w.add_rope_freq_base(rope.get("rope_theta", config.get("rope_theta")))
+    w.add_rope_freq_base(rope["rope_theta"])
     w.add_layer_norm_rms_eps(config["rms_norm_eps"])
     w.add_vocab_size(config["vocab_size"])
     w.add_rope_dimension_count(head)
@@ -393,17 +412,17 @@ def write_gguf(path, folder, config, source, kind):
     if config.get("head_dim"):
         w.add_key_length(head)
         w.add_value_length(head)
-    if (rope.get("type") or rope.get("rope_type")) == "linear":
+    if rope["rope_type"] == "linear":
         w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         w.add_rope_scaling_factor(rope["factor"])
-    add_tokenizer(w, folder, config["vocab_size"])
+    add_tokenizer(w, os.path.join(folder, case), config["vocab_size"])
     w.add_eos_token_id(config["eos_token_id"])
     if config["bos_token_id"] is not None:
         w.add_bos_token_id(config["bos_token_id"])
     w.add_chat_template("{{ messages }}")
     held = {}
-    if rope.get("rope_type") == "llama3":
-        w.add_tensor("rope_freqs.weight", llama3_divisors(rope, config["rope_theta"], head))
+    if rope["rope_type"] == "llama3":
+        w.add_tensor("rope_freqs.weight", llama3_divisors(rope, head))
     for hub, (_, x) in source.items():
         name = gguf_name(hub)
         q = gguf.GGMLQuantizationType[kind if x.ndim > 1 else "F32"]
@@ -469,15 +488,13 @@ def check_kept(path, held, tied):
 def check_gguf(folder, case, tmp):
     path, out = os.path.join(tmp, "m.gguf"), os.path.join(tmp, "gguf.mote")
     source = read_hub(os.path.join(folder, case))
-    with open(os.path.join(folder, case, "config.json")) as f:
-        config = json.load(f)
-    tied = config["tie_word_embeddings"]
+    tied = read_config(folder, case)[0]["tie_word_embeddings"]
     if tied:
         source.pop("lm_head.weight", None)
     mote("convert", os.path.join(folder, case), "-o", out, "--type", "f32", "-q", "--force")
     graph = read_graph(out)
     for kind in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"):
-        held = write_gguf(path, os.path.join(folder, case), config, source, kind)
+        held = write_gguf(path, folder, case, source, kind)
         mote("convert", path, "-o", out, "--type", "keep", "-q", "--force")
         mote("verify", out, "-q")
         check_kept(out, held, tied)

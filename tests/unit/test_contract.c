@@ -1,6 +1,6 @@
-/* test_contract.c: the same bits for every tier, thread count, prompt chunk and grouping of rows, for
- * every weight and KV type (NUMERICS.md, "Proof"): the full product on tiny seeded models, past the
- * first block of 256 positions.
+/* test_contract.c: the same bits for every tier, thread count, prompt chunk and grouping of rows,
+ * for every weight and KV type (NUMERICS.md, "Proof"): the full product on tiny seeded models, past
+ * the first block of 256 positions.
  */
 #include "include/mote_host.h"
 #include "kernels/kernels.h"
@@ -21,8 +21,8 @@ static void make_ids(int32_t *ids, size_t n, uint32_t n_vocab)
 }
 
 /* All threads and chunks on one model; compares with *want (0: sets it). */
-static void sweep(const tiny_model *t, const tiny_opts *o, mote_kv kv, const mote_team *const *teams,
-                  uint64_t *want, const char *label)
+static void sweep(const tiny_model *t, const tiny_opts *o, mote_kv kv,
+                  const mote_team *const *teams, uint64_t *want, const char *label)
 {
     int32_t ids[N_POSITIONS];
     make_ids(ids, N_POSITIONS, o->n_vocab);
@@ -120,8 +120,8 @@ TEST(batch_equals_alone)
     tiny_model t;
     int32_t ids[SESSIONS][STEPS];
     float alone[80];
-    mote_session_opts so = {.n_ctx = 64, .kv = MOTE_KV_F16, .n_batch = 8, .n_logits = 8,
-                            .n_threads = 1};
+    mote_session_opts so = {
+        .n_ctx = 64, .kv = MOTE_KV_F16, .n_batch = 8, .n_logits = 8, .n_threads = 1};
     mote_session *batch[SESSIONS], *single[SESSIONS];
     mote_error err;
     REQUIRE(tiny_open(&t, &o, NULL));

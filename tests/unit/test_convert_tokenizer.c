@@ -1,5 +1,5 @@
-/* Tokenizers end to end: a small tokenizer.json made here goes through the converter into tables, which
- * then encode and decode. Real tokenizers: tests/golden/tokenizers.py. */
+/* Tokenizers end to end: a small tokenizer.json made here goes through the converter into tables,
+ * which then encode and decode. Real tokenizers: tests/golden/tokenizers.py. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +19,18 @@ typedef struct fixture {
     _Alignas(MOTE_ALIGN) char memory[1024];
 } fixture;
 
-/* ---- making one ------------------------------------------------------------------------------- */
+/* ---- making one
+ * ------------------------------------------------------------------------------- */
 
-/* GPT-2's letters for bytes as JSON strings, ids 0 to 255, then merges over a, b, c and the blank. */
+/* GPT-2's letters for bytes as JSON strings, ids 0 to 255, then merges over a, b, c and the
+ * blank. */
 static const char *const merged[] = {
     "ab", "bc", "abc", "aa", "aaaa", "\xc4\xa0\x61", "\xc4\xa0\x61\x62"};
 static const char *const merges[] = {"a b",   "b c",        "ab c",          "a a",
                                      "aa aa", "\xc4\xa0 a", "\xc4\xa0\x61 b"};
 
-static size_t add(char *out, size_t cap, size_t n, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static size_t add(char *out, size_t cap, size_t n,
+                                                        const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -105,7 +108,8 @@ static bool open_fixture(fixture *f)
     return ok && CHECK(mote_convert(&o, &err) == MOTE_OK) && CHECK(load(f, path));
 }
 
-/* ---- using it --------------------------------------------------------------------------------- */
+/* ---- using it
+ * --------------------------------------------------------------------------------- */
 
 typedef struct ids {
     int32_t ids[4096];

@@ -1,4 +1,5 @@
-/* test_image.c: the loader takes what is right and refuses everything else, reading nothing outside. */
+/* test_image.c: the loader takes what is right and refuses everything else, reading nothing
+ * outside. */
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>

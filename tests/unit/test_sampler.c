@@ -1,5 +1,5 @@
-/* test_sampler.c: the sampler against a slow and plain second one, its ranges, its randomness, and the
- * same choices on every tier. */
+/* test_sampler.c: the sampler against a slow and plain second one, its ranges, its randomness, and
+ * the same choices on every tier. */
 #include "include/mote_host.h"
 #include "kernels/kernels.h"
 #include "tests/unit/test.h"
@@ -20,7 +20,8 @@ static mote_sampler *make(const tiny_model *t, const mote_sampler_opts *o)
     return s;
 }
 
-/* ---- the plain one: probabilities of every id, in double --------------------------------------- */
+/* ---- the plain one: probabilities of every id, in double
+ * --------------------------------------- */
 
 typedef struct plain {
     double p[N_VOCAB]; /* by id */

@@ -43,8 +43,8 @@ void tiny_close(tiny_model *t);
 /* free() it; NULL: the reason was printed. */
 mote_session *tiny_session(const mote_model *m, const mote_session_opts *o);
 
-/* Hash of the logits of all n ids (FNV-1a-64, as `mote logits` prints it), fed `chunk` at a time to a
- * fresh session; 0: failed, the reason was printed. */
+/* Hash of the logits of all n ids (FNV-1a-64, as `mote logits` prints it), fed `chunk` at a time to
+ * a fresh session; 0: failed, the reason was printed. */
 uint64_t tiny_hash(const mote_model *m, const mote_session_opts *o, const int32_t *ids, size_t n,
                    size_t chunk, const mote_team *team);
 

@@ -1,5 +1,5 @@
-/* config.c: reading config.json, and the check that no option of it is silently ignored. Read graph.h
- * first. */
+/* config.c: reading config.json, and the check that no option of it is silently ignored. Read
+ * graph.h first. */
 #include "tools/convert/graph.h"
 
 #include <stdarg.h>

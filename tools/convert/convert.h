@@ -26,12 +26,12 @@ typedef struct mote_convert_opts {
     void (*progress)(void *user, const char *what, uint64_t done, uint64_t total);
     /* A remark that is no error ("tensor x ignored"). May be NULL. */
     void (*note)(void *user, const char *text);
-    /* Asked between tiles; true removes what was written and ends with MOTE_CANCELLED. May be NULL. */
+    /* Asked between tiles; true leaves nothing and ends with MOTE_CANCELLED. May be NULL. */
     bool (*cancel)(void *user);
     void *user;
 } mote_convert_opts;
 
-/* A failure in one line, file name first: "config.json: num_hidden_layers is 0 (wanted 1 to 1024)". */
+/* A failure in one line, the file first: "config.json: vocab_size is missing". */
 typedef struct mote_convert_error {
     mote_status status;
     char text[400];

@@ -1,7 +1,7 @@
 /* dense.c: what the decoder families share: x += attention(norm(x)); x += mlp(norm(x)), RMS norms,
  * grouped attention with rotary positions, gated SiLU MLP. Read graph.h first.
  *
- * Tensors of layer i, below "model.layers.i." (h hidden, q heads x head_dim, kv KV heads x head_dim):
+ * Tensors of layer i, below "model.layers.i." (h: hidden; q, kv: their heads x head_dim):
  *   input_layernorm [h] | self_attn.{q,k,v}_proj [q|kv|kv, h] | self_attn.o_proj [h, q]
  *   post_attention_layernorm [h] | mlp.{gate,up}_proj [ff, h] | mlp.down_proj [h, ff]
  */

@@ -1,8 +1,9 @@
-/* encode.c: one tile of 16 rows at a time into the layout of kernels/quant.h. Read that and encode.h
- * first; encode_q4.c is the search for q4.
+/* encode.c: one tile of 16 rows at a time into the layout of kernels/quant.h. Read that and
+ * encode.h first; encode_q4.c is the search for q4.
  *
- * GGUF's blocks go to q4_0, q4_1 and q8 of group 32 code for code. All else is decoded to f32 first,
- * which is exact, and encoded from there; so f16, bf16 and f32 kept as they are lose nothing.
+ * GGUF's blocks go to q4_0, q4_1 and q8 of group 32 code for code. All else is decoded to f32
+ * first, which is exact, and encoded from there; so f16, bf16 and f32 kept as they are lose
+ * nothing.
  */
 #include "tools/convert/encode.h"
 

@@ -1,4 +1,5 @@
-/* encode.h: rows of a source -> tiles of kernels/quant.h. No allocation, no files. Read quant.h first. */
+/* encode.h: rows of a source -> tiles of kernels/quant.h. No allocation, no files. Read quant.h
+ * first. */
 #ifndef MOTE_CONVERT_ENCODE_H
 #define MOTE_CONVERT_ENCODE_H
 
@@ -35,8 +36,8 @@ void decode_values(enum src_type from, const uint8_t *bytes, size_t n, float *ou
 /* The first value that is infinite or NaN; n: there is none. */
 size_t find_not_finite(const float *x, size_t n);
 
-/* q4: codes (one a byte), a step per 32 values, the row's factor. x is finite and changed; k is a multiple
- * of 32. scratch: k / 16 floats. All zero: factor and steps 0, codes MOTE_BOOK_ZERO. */
+/* q4: codes (one a byte), a step per 32 values, the row's factor. x is finite and changed; k is a
+ * multiple of 32. scratch: k / 16 floats. All zero: factor and steps 0, codes MOTE_BOOK_ZERO. */
 void quantize_q4_row(float *x, size_t k, uint8_t *codes, int8_t *steps, float *row, float *scratch);
 
 #endif

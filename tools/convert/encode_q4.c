@@ -4,15 +4,15 @@
  * The book is not symmetric, so the sign of a step matters. Per group of 32 values x:
  *
  *   1. For 12 scales of either sign around the one that maps the largest value to the book's ends:
- *      take the nearest levels l; then the best scale for these levels is s = (x . l) / (l . l), and
- *      the squared error falls short of x . x by the gain (x . l)^2 / (l . l). Keep the best of
+ *      take the nearest levels l; then the best scale for these levels is s = (x . l) / (l . l),
+ *      and the squared error falls short of x . x by the gain (x . l)^2 / (l . l). Keep the best of
  *      each sign.
  *   2. The row's factor is the largest |s| / 127.
  *   3. Round s to whole steps; try its neighbours, each with its own nearest levels and the exact
  *      error; then the best scale for the levels found, once more.
  *
- * The loops over 32 values become vector code; lanes are summed in a fixed order, so the result does
- * not depend on the instruction set.
+ * Loops over 32 values are vector code; lanes are summed in a fixed order, so the result does not
+ * depend on the instruction set.
  */
 #include <string.h>
 
@@ -22,6 +22,8 @@
 #define GROUP 32
 #define N_FACTORS 12
 #define LANES 8
+
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
 static const int8_t book[16] = MOTE_BOOK_LEVELS;
 
@@ -39,29 +41,50 @@ static const float nearest[] = {
     [92 ... 99] = 13,  [100 ... 108] = 17, [109 ... 119] = 22, [120 ... 126] = 28,
 };
 
-/* Level nearest to each x * inverse; a tie goes up. */
-static match match_levels(const float *x, float inverse, float *level)
+/* A match is made in three steps, which are kept apart: woven together, compilers turn the look-ups
+ * into slow vector code. */
+
+/* Where nearest[] has the level of each x * scale / 2. */
+__attribute__((noinline)) static void find_places(const float *x, float scale, int *place)
 {
-    float dot[LANES] = {0}, power[LANES] = {0};
-    int place[GROUP];
     for (int i = 0; i < GROUP; i++) {
-        float y = x[i] * inverse * 2.0f + 70.0f;
+        float y = x[i] * scale + 70.0f;
         y = y > 0.0f ? y : 0.0f;
         place[i] = (int)(y < 126.0f ? y : 126.0f);
     }
+}
+
+__attribute__((noinline)) static void look_up(const int *place, float *level)
+{
     for (int i = 0; i < GROUP; i++)
         level[i] = nearest[place[i]];
-    for (int i = 0; i < GROUP; i += LANES)
-        for (int lane = 0; lane < LANES; lane++) {
-            dot[lane] += x[i + lane] * level[i + lane];
-            power[lane] += level[i + lane] * level[i + lane];
-        }
-    for (int n = LANES / 2; n; n /= 2)
-        for (int lane = 0; lane < n; lane++) {
-            dot[lane] += dot[lane + n];
-            power[lane] += power[lane + n];
-        }
-    return (match){dot[0], power[0]};
+}
+
+static float fold(const lanes *v)
+{
+    const lanes x = *v;
+    return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
+}
+
+__attribute__((noinline)) static match sum_up(const float *x, const float *level)
+{
+    lanes dot = {0}, power = {0}, a, l;
+    for (int i = 0; i < GROUP; i += LANES) {
+        memcpy(&a, x + i, sizeof a);
+        memcpy(&l, level + i, sizeof l);
+        dot += a * l;
+        power += l * l;
+    }
+    return (match){fold(&dot), fold(&power)};
+}
+
+/* Level nearest to each x * inverse; a tie goes up. */
+static match match_levels(const float *x, float inverse, float *level)
+{
+    int place[GROUP];
+    find_places(x, 2.0f * inverse, place);
+    look_up(place, level);
+    return sum_up(x, level);
 }
 
 /* Step 1: the best scale of one sign. amax > 0. */
@@ -145,8 +168,8 @@ static float largest(const float *x, size_t n)
     return m;
 }
 
-/* Brings the largest value of the row near 1 by a power of two, so that squares neither overflow nor
- * vanish. Returns the power that undoes it. */
+/* Brings the largest value of the row near 1 by a power of two, so that squares neither overflow
+ * nor vanish. Returns the power that undoes it. */
 static float normalise(float *x, size_t k)
 {
     uint32_t exponent = float_bits(largest(x, k)) >> 23; /* 1 .. 253: both powers are normal */

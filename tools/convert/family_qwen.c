@@ -1,5 +1,5 @@
-/* family_qwen.c: Qwen2, Qwen2.5 (biases on q, k, v) and Qwen3 (norms of q and k per head instead). Read
- * graph.h first. */
+/* family_qwen.c: Qwen2, Qwen2.5 (biases on q, k, v) and Qwen3 (norms of q and k per head instead).
+ * Read graph.h first. */
 #include "tools/convert/graph.h"
 
 /* Both have windows, switched off in all published models: in layers from max_window_layers on, or

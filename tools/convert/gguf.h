@@ -24,8 +24,8 @@ enum gguf_type {
     GGUF_TYPES
 };
 
-/* A value of the header. Numbers of every type are in `number`, exact up to 2^53. Arrays are kept for
- * the tokenizer only (`data` NULL: skipped): n mote_text, int32_t or float by item type. */
+/* A value of the header. Numbers of every type are in `number`, exact up to 2^53. Arrays are kept
+ * for the tokenizer only (`data` NULL: skipped): n mote_text, int32_t or float by item type. */
 typedef struct gguf_value {
     const char *key;
     enum gguf_type type, item;

@@ -1,6 +1,6 @@
-/* gguf_source.c: a GGUF file in the words of the hub: tensor names, configuration, vocabulary, texts.
- * Read source.h and gguf.h first. What this does not know is refused by name, as a GGUF file has no
- * tensors or options that may be left out.
+/* gguf_source.c: a GGUF file in the words of the hub: tensor names, configuration, vocabulary,
+ * texts. Read source.h and gguf.h first. What this does not know is refused by name, as a GGUF file
+ * has no tensors or options that may be left out.
  */
 #include "tools/convert/gguf.h"
 

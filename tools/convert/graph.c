@@ -1,5 +1,5 @@
-/* graph.c: naming tensors, choosing types, the graph as a whole. Read graph.h first; config.c reads the
- * configuration. */
+/* graph.c: naming tensors, choosing types, the graph as a whole. Read graph.h first; config.c reads
+ * the configuration. */
 #include "tools/convert/graph.h"
 
 #include <string.h>

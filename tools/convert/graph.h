@@ -36,7 +36,7 @@ mote_status graph_build(graph *g, source *s);
 /* Chooses type and group of every matrix. */
 void graph_choose_types(graph *g, mote_convert_type type);
 
-/* ---- reading the configuration; key absent or null: `fallback` or, without one, a failure ----- */
+/* ---- reading the configuration; key absent or null: `fallback` or, without one, a failure ---- */
 
 uint32_t config_count(graph *g, const char *key, uint32_t min, uint32_t max);
 uint32_t config_count_or(graph *g, const char *key, uint32_t min, uint32_t max, uint32_t fallback);
@@ -50,7 +50,7 @@ const cJSON *config_get(const graph *g, const char *key);
 void graph_fail(graph *g, mote_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- describing tensors: name is the hub's; shape must match ---------------------------------- */
+/* ---- describing tensors: name is the hub's; shape must match --------------------------------- */
 
 void graph_add_matrix(graph *g, uint32_t place, uint32_t kind, const char *name, uint64_t rows,
                       uint64_t k, uint32_t pair_rows);

@@ -1,5 +1,5 @@
-/* hub.c: a model folder as the hub hands it out: configuration and weights, in one file or in shards.
- * Read source.h first; hub_text.c reads the rest.
+/* hub.c: a model folder as the hub hands it out: configuration and weights, in one file or in
+ * shards. Read source.h first; hub_text.c reads the rest.
  *
  * The hub's own cache makes such folders of links into a store, so links to regular files are
  * followed. Names that come from inside a file are base names of this folder and nothing else.

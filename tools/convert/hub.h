@@ -7,8 +7,8 @@
 
 #define HUB_MAX_JSON (16u << 20)
 
-/* Opens a file of the folder and parses it; *out stays NULL when there is none. unique: no object has
- * a key twice. Free with cJSON_Delete. */
+/* Opens a file of the folder and parses it; *out stays NULL when there is none. unique: no object
+ * has a key twice. Free with cJSON_Delete. */
 mote_status hub_read_json(source *s, int dir_fd, const char *name, size_t max_bytes, bool unique,
                           cJSON **out);
 /* Reads at most max_bytes of a file into the pool, terminated; NULL in *text when there is none. */

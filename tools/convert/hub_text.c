@@ -1,5 +1,5 @@
-/* hub_text.c: the texts of a model folder: tokenizer, chat template, texts of the special tokens, end
- * tokens, licence. Read source.h and hub.h first. */
+/* hub_text.c: the texts of a model folder: tokenizer, chat template, texts of the special tokens,
+ * end tokens, licence. Read source.h and hub.h first. */
 #include <stdlib.h>
 #include <string.h>
 

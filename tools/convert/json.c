@@ -1,8 +1,8 @@
 /* json.c: a guard scan, then cJSON; and failure texts. Read json.h first.
  *
  * The scan is one pass without recursion over the whole text. It knows the grammar of RFC 8259 and
- * writes the text again without blanks, \u0000 in strings turned to C0 80. So cJSON sees nothing but
- * what it reads correctly. Dropping blanks never lengthens the text: the copy fits its size.
+ * writes the text again without blanks, \u0000 in strings turned to C0 80. So cJSON sees nothing
+ * but what it reads correctly. Dropping blanks never lengthens the text: the copy fits its size.
  */
 #include "tools/convert/json.h"
 

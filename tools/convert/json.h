@@ -27,8 +27,8 @@ size_t json_unescape_nul(char *out, const char *s);
 /* Member lookup, case-sensitive. NULL: absent, or `object` is no object. */
 const cJSON *json_get(const cJSON *object, const char *key);
 
-/* Checks that no object in the tree has a key twice, but for the object at `skip` (a vocabulary, which
- * its reader checks by hashing). On false *key is that key; NULL: no memory to look with. */
+/* Checks that no object in the tree has a key twice, but for the object at `skip` (a vocabulary,
+ * which its reader checks by hashing). On false *key is that key; NULL: no memory to look with. */
 bool json_keys_unique(const cJSON *root, const cJSON *skip, const char **key);
 
 /* A number that is a whole one in [min, max] (2^53 at most); integral floats such as 32.0 count. */

@@ -1,5 +1,5 @@
-/* llama2.c: checkpoints of karpathy's llama2.c, version 0, with the tokenizer file beside them. Read
- * source.h first.
+/* llama2.c: checkpoints of karpathy's llama2.c, version 0, with the tokenizer file beside them.
+ * Read source.h first.
  *
  *   int32 dim, hidden, n_layers, n_heads, n_kv_heads, vocab (negative: the head is not tied), n_ctx
  *   f32   embedding | attention norms | q | k | v | o | MLP norms | gate | down | up | final norm

@@ -1,9 +1,9 @@
 /* output.h: a graph -> the .mote file. Read graph.h first.
  *
- * The file grows without a name in the folder of the output (Linux) and gets one when it is complete
- * and on the disk: a process that is killed leaves nothing. Where files cannot be without a name it has
- * a temporary one, ".mote-PID-N.tmp"; such a name left behind is from a killed process and can be
- * deleted. */
+ * The file grows without a name in the folder of the output (Linux) and gets one when it is
+ * complete and on the disk: a process that is killed leaves nothing. Where files cannot be without
+ * a name it has a temporary one, ".mote-PID-N.tmp"; such a name left behind is from a killed
+ * process and can be deleted. */
 #ifndef MOTE_CONVERT_OUTPUT_H
 #define MOTE_CONVERT_OUTPUT_H
 

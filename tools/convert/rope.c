@@ -1,5 +1,5 @@
-/* rope.c: inverse frequencies of rotary positions, in the arithmetic of the reference (PyTorch, f32),
- * operation by operation. Read graph.h first; NUMERICS "Positions" says how they are used.
+/* rope.c: inverse frequencies of rotary positions, in the arithmetic of the reference (PyTorch,
+ * f32), operation by operation. Read graph.h first; NUMERICS "Positions" says how they are used.
  *
  *   f[i] = 1 / theta^(2i / dim), i < dim/2; then scaled by rope type
  */
@@ -70,8 +70,8 @@ static void scale_linear(graph *g, const rope *r, float *f, uint32_t n)
         f[i] = f[i] / factor;
 }
 
-/* Llama 3: long waves are slowed by `factor`, short ones kept, those between blended. PyTorch divides
- * a number by a tensor as the reciprocal times the number; so does this. */
+/* Llama 3: long waves are slowed by `factor`, short ones kept, those between blended. PyTorch
+ * divides a number by a tensor as the reciprocal times the number; so does this. */
 static void scale_llama3(graph *g, const rope *r, float *f, uint32_t n)
 {
     const float factor = (float)required(g, r, "factor", 1e6);

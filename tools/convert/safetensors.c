@@ -1,6 +1,6 @@
 /* safetensors.c: the header of one safetensors file -> tensors. Stricter than the reference reader:
- * what it refuses is refused here, and so are names twice, empty tensors, ranks above 8, header texts
- * that do not start with '{'. Read source.h first.
+ * what it refuses is refused here, and so are names twice, empty tensors, ranks above 8, header
+ * texts that do not start with '{'. Read source.h first.
  *
  *   u64 N | JSON, N bytes | data; every byte of the data belongs to exactly one tensor
  */

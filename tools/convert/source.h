@@ -103,9 +103,9 @@ void source_note(const source *s, const char *format, ...) __attribute__((format
 
 /* For the readers.
  *
- * Opens a regular file (a link to one too) of the folder dir_fd (AT_FDCWD: by path). *missing (may be
- * NULL: then it is an error) tells that there is no such file; the status is then MOTE_OK. Refuses
- * the file that is to be the output. */
+ * Opens a regular file (a link to one too) of the folder dir_fd (AT_FDCWD: by path). *missing (may
+ * be NULL: then it is an error) tells that there is no such file; the status is then MOTE_OK.
+ * Refuses the file that is to be the output. */
 mote_status source_open_file(source *s, src_file *f, int dir_fd, const char *path, const char *name,
                              bool *missing);
 mote_status source_set_text(source *s, int which, const char *text, size_t bytes);

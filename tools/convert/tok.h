@@ -32,8 +32,8 @@ typedef struct tok_vocab {
     bool add_bos, add_eos, add_space_prefix;
 } tok_vocab;
 
-/* From tokenizer.json (and tokenizer_config.json, may be NULL). What is not understood is refused by
- * name: MOTE_ERR_UNSUPPORTED; what is inconsistent: MOTE_ERR_FILE. `file` is for messages. */
+/* From tokenizer.json (and tokenizer_config.json, may be NULL). What is not understood is refused
+ * by name: MOTE_ERR_UNSUPPORTED; what is inconsistent: MOTE_ERR_FILE. `file` is for messages. */
 mote_status tok_from_json(tok_tables *out, const char *file, const cJSON *tokenizer,
                           const cJSON *config, mote_convert_error *err);
 mote_status tok_from_vocab(tok_tables *out, const char *file, const tok_vocab *vocab,

@@ -10,6 +10,7 @@ typedef struct builder {
     tok_draft *d;
     tok_tables *out;
     mote_text *pieces;    /* [n]: as they decode */
+    size_t twin;          /* a merge whose pair has one already; 0: none (the first has none) */
     int letter_byte[512]; /* the byte a character stands for in byte-level text, or -1 */
 } builder;
 
@@ -28,7 +29,8 @@ static void *add_table(builder *b, uint32_t which, size_t bytes)
     return data;
 }
 
-/* ---- entries as they decode --------------------------------------------------------------------- */
+/* ---- entries as they decode
+ * --------------------------------------------------------------------- */
 
 /* Byte-level text back to bytes; false: a character is none of the 256 letters. */
 static bool letters_to_bytes(const builder *b, mote_text text, char *out, size_t *n)
@@ -112,7 +114,8 @@ static mote_status build_pieces(builder *b)
     return n > UINT32_MAX ? no_memory(d) : MOTE_OK;
 }
 
-/* ---- first symbols ------------------------------------------------------------------------------ */
+/* ---- first symbols
+ * ------------------------------------------------------------------------------ */
 
 static bool is_symbol(const tok_draft *d, size_t id)
 {
@@ -137,10 +140,11 @@ static void find_symbols(builder *b)
     }
 }
 
-/* ---- hashes ------------------------------------------------------------------------------------- */
+/* ---- hashes
+ * ------------------------------------------------------------------------------------- */
 
-/* Merges with the same pair: the last one holds, as in the Hugging Face library. */
-static tok_merge *find_merge(const builder *b, tok_merge *slots, uint32_t left, uint32_t right)
+static const tok_merge *find_merge(const builder *b, const tok_merge *slots, uint32_t left,
+                                   uint32_t right)
 {
     uint32_t n = b->d->h.n_merge_slots, at = tok_slot(tok_hash_pair(left, right), n);
     for (; slots[at].left != TOK_EMPTY; at = at + 1 == n ? 0 : at + 1)
@@ -155,13 +159,11 @@ static uint32_t fill_merges(builder *b, tok_merge *slots)
     uint32_t most = 0, n = d->h.n_merge_slots;
     memset(slots, 0xff, n * sizeof *slots);
     for (size_t i = 0; i < d->n_merges; i++) {
-        tok_merge m = d->merges[i], *same = find_merge(b, slots, m.left, m.right);
+        tok_merge m = d->merges[i];
         if (d->flags[m.id] & TOK_SPECIAL)
             continue; /* plain text never becomes a control token */
-        if (same) {
-            *same = m;
-            continue;
-        }
+        if (find_merge(b, slots, m.left, m.right))
+            b->twin = i;
         uint32_t off = 0, at = tok_slot(tok_hash_pair(m.left, m.right), n);
         for (; slots[at].left != TOK_EMPTY; off++)
             at = at + 1 == n ? 0 : at + 1;
@@ -190,7 +192,8 @@ static uint32_t fill_pieces(builder *b, uint32_t *slots)
     return most;
 }
 
-/* Makes a hash three quarters full, or emptier until no look-up is longer than the run time's limit. */
+/* Makes a hash three quarters full, or emptier until no look-up is longer than the run time's
+ * limit. */
 static mote_status build_hash(builder *b, uint32_t which, size_t n, uint32_t *n_slots,
                               uint32_t *probe)
 {
@@ -201,6 +204,9 @@ static mote_status build_hash(builder *b, uint32_t which, size_t n, uint32_t *n_
         if (!table)
             return no_memory(b->d);
         *probe = which == TOK_TABLE_MERGES ? fill_merges(b, table) : fill_pieces(b, table);
+        if (b->twin)
+            return convert_fail(b->d->err, MOTE_ERR_FILE, "%s: merge %zu is there twice",
+                                b->d->file, b->twin);
         if (*probe <= TOK_MAX_PROBE)
             return MOTE_OK;
         free(b->out->tables[--b->out->n].data);
@@ -209,7 +215,8 @@ static mote_status build_hash(builder *b, uint32_t which, size_t n, uint32_t *n_
                         b->d->file);
 }
 
-/* ---- entries that merging gives back --------------------------------------------------------------- */
+/* ---- entries that merging gives back
+ * --------------------------------------------------------------- */
 
 /* First symbols of an entry's text; 0: they do not do. */
 static size_t split_entry(const builder *b, mote_text p, uint32_t ids[MOST_WHOLE])
@@ -267,8 +274,8 @@ static mote_status build_flags(builder *b, tok_merge *merges)
     return MOTE_OK;
 }
 
-/* SentencePiece-style merges see a whole text at once. Where none crosses a border from something to a
- * blank, words can be merged one by one, with the same ids and a look-up for most. */
+/* SentencePiece-style merges see a whole text at once. Where none crosses a border from something
+ * to a blank, words can be merged one by one, with the same ids and a look-up for most. */
 static void cut_words(builder *b)
 {
     tok_draft *d = b->d;
@@ -286,7 +293,8 @@ static void cut_words(builder *b)
     d->h.steps[d->h.n_steps++].kind = TOK_STEP_WORDS;
 }
 
-/* ---- added tokens ------------------------------------------------------------------------------- */
+/* ---- added tokens
+ * ------------------------------------------------------------------------------- */
 
 static int compare_added(const void *a, const void *b)
 {
@@ -327,7 +335,8 @@ static mote_status build_added(builder *b)
     return MOTE_OK;
 }
 
-/* ---- character data ----------------------------------------------------------------------------- */
+/* ---- character data
+ * ----------------------------------------------------------------------------- */
 
 static bool wants_classes(const tok_draft *d)
 {
@@ -357,7 +366,8 @@ static mote_status build_unicode(builder *b)
     return MOTE_OK;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole
+ * ---------------------------------------------------------------------------------- */
 
 static int compare_tables(const void *a, const void *b)
 {

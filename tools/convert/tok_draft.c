@@ -102,10 +102,12 @@ mote_status draft_merge(tok_draft *d, uint32_t left, uint32_t right, uint32_t ra
 
 mote_status draft_add(tok_draft *d, uint32_t id, mote_text text, bool special, unsigned flags)
 {
-    if (text.bytes == 0 || text.bytes > TOK_MAX_ADDED_TEXT)
+    if (text.bytes == 0)
+        return convert_fail(d->err, MOTE_ERR_FILE, "%s: added token %u is empty", d->file, id);
+    if (text.bytes > TOK_MAX_ADDED_TEXT)
         return convert_fail(d->err, MOTE_ERR_UNSUPPORTED,
-                            "%s: added token %u has %zu bytes (1 to %u)", d->file, id, text.bytes,
-                            TOK_MAX_ADDED_TEXT);
+                            "%s: added token %u has %zu bytes (at most %u)", d->file, id,
+                            text.bytes, TOK_MAX_ADDED_TEXT);
     int32_t entry = draft_find(d, text);
     if (id >= d->n || (entry >= 0 && (uint32_t)entry != id) || (entry < 0 && d->texts[id].ptr))
         return convert_fail(d->err, MOTE_ERR_FILE, "%s: added token %u contradicts the vocabulary",
@@ -117,7 +119,8 @@ mote_status draft_add(tok_draft *d, uint32_t id, mote_text text, bool special, u
     return MOTE_OK;
 }
 
-/* ---- GPT-2's letters for bytes ------------------------------------------------------------------ */
+/* ---- GPT-2's letters for bytes
+ * ------------------------------------------------------------------ */
 
 static bool is_printable(unsigned byte)
 {

@@ -1,5 +1,5 @@
-/* tok_draft.h: a tokenizer between its published form and its tables. tok_json.c and tok_vocab.c fill a
- * draft, tok_build.c makes the tables of it. Read tokenizer/tables.h first. */
+/* tok_draft.h: a tokenizer between its published form and its tables. tok_json.c and tok_vocab.c
+ * fill a draft, tok_build.c makes the tables of it. Read tokenizer/tables.h first. */
 #ifndef MOTE_CONVERT_TOK_DRAFT_H
 #define MOTE_CONVERT_TOK_DRAFT_H
 

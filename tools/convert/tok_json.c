@@ -1,6 +1,6 @@
-/* tok_json.c: tokenizer.json -> a draft. What it says is carried out exactly or refused by name; the
- * parts that say how a text is prepared and how ids become text again are in tok_json_steps.c. Read
- * tok_draft.h first. */
+/* tok_json.c: tokenizer.json -> a draft. What it says is carried out exactly or refused by name;
+ * the parts that say how a text is prepared and how ids become text again are in tok_json_steps.c.
+ * Read tok_draft.h first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +40,8 @@ mote_status tok_json_refuse(tok_draft *d, const char *what, const cJSON *item)
                         what, cJSON_IsString(type) ? type->valuestring : "without a type");
 }
 
-/* ---- entries ------------------------------------------------------------------------------------ */
+/* ---- entries
+ * ------------------------------------------------------------------------------------ */
 
 static mote_status fail(tok_draft *d, const char *what)
 {
@@ -148,17 +149,8 @@ static mote_status read_model(tok_draft *d, const cJSON *model)
     return status ? status : read_merges(d, json_get(model, "merges"));
 }
 
-/* ---- added tokens ------------------------------------------------------------------------------- */
-
-/* Some other added token carries this text: the library keeps the first. */
-static bool is_known(const tok_draft *d, mote_text text)
-{
-    for (size_t i = 0; i < d->n_added; i++)
-        if (d->added[i].text.bytes == text.bytes &&
-            !memcmp(d->added[i].text.ptr, text.ptr, text.bytes))
-            return true;
-    return false;
-}
+/* ---- added tokens
+ * ------------------------------------------------------------------------------- */
 
 static mote_status read_added(tok_draft *d, const cJSON *added)
 {
@@ -180,13 +172,13 @@ static mote_status read_added(tok_draft *d, const cJSON *added)
             of |= tok_json_flag(c, flags[i].key, i == 0 && !special) ? flags[i].flag : 0;
         if (!text.ptr)
             return fail(d, "an added token has no content");
-        if (text.bytes && !is_known(d, text)) /* the library leaves empty ones out */
-            status = draft_add(d, (uint32_t)id, text, special, of);
+        status = draft_add(d, (uint32_t)id, text, special, of);
     }
     return status;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole
+ * ---------------------------------------------------------------------------------- */
 
 static mote_status read_all(tok_draft *d, const cJSON *json, const cJSON *model)
 {
@@ -210,7 +202,12 @@ mote_status tok_from_json(tok_tables *out, const char *file, const cJSON *tokeni
     tok_draft d = {.file = file, .err = err};
     const cJSON *model = json_get(tokenizer, "model"), *vocab = json_get(model, "vocab");
     const cJSON *merges = json_get(model, "merges"), *added = json_get(tokenizer, "added_tokens");
+    const char *twice;
     *out = (tok_tables){.n = 0};
+    if (!json_keys_unique(tokenizer, vocab, &twice))
+        return twice ? convert_fail(err, MOTE_ERR_FILE, "%s: the key %.60s is there twice", file,
+                                    twice)
+                     : convert_fail(err, MOTE_ERR_MEMORY, "%s: no memory", file);
     if (!cJSON_IsObject(model))
         return convert_fail(err, MOTE_ERR_FILE, "%s: no model", file);
     if (json_get(model, "type") && !tok_json_is(model, "type", "BPE"))

@@ -1,5 +1,6 @@
-/* tok_json_steps.c: normaliser, pre-tokenizer, decoder and post-processor of tokenizer.json. Each part
- * may be a Sequence; a Sequence of Sequences is refused, nobody writes one. Read tok_json.c first. */
+/* tok_json_steps.c: normaliser, pre-tokenizer, decoder and post-processor of tokenizer.json. Each
+ * part may be a Sequence; a Sequence of Sequences is refused, nobody writes one. Read tok_json.c
+ * first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,8 @@ static bool is_pattern(const cJSON *part, const char *kind, const char *text)
     return tok_json_is(json_get(part, "pattern"), kind, text);
 }
 
-/* ---- normaliser --------------------------------------------------------------------------------- */
+/* ---- normaliser
+ * --------------------------------------------------------------------------------- */
 
 static mote_status read_normalizer(tok_draft *d, const cJSON *normalizer)
 {
@@ -57,7 +59,8 @@ static mote_status read_normalizer(tok_draft *d, const cJSON *normalizer)
     return MOTE_OK;
 }
 
-/* ---- pre-tokenizer ------------------------------------------------------------------------------ */
+/* ---- pre-tokenizer
+ * ------------------------------------------------------------------------------ */
 
 static mote_status add_step(tok_draft *d, enum tok_step_kind kind, uint32_t param)
 {
@@ -178,7 +181,8 @@ mote_status tok_json_preparation(tok_draft *d, const cJSON *json)
     return status ? status : normalize_added(d);
 }
 
-/* ---- decoder ------------------------------------------------------------------------------------ */
+/* ---- decoder
+ * ------------------------------------------------------------------------------------ */
 
 static mote_status read_strip(tok_draft *d, const cJSON *part, bool fused)
 {
@@ -227,7 +231,8 @@ mote_status tok_json_decoder(tok_draft *d, const cJSON *decoder)
     return MOTE_OK;
 }
 
-/* ---- post-processor ----------------------------------------------------------------------------- */
+/* ---- post-processor
+ * ----------------------------------------------------------------------------- */
 
 static mote_status add_affix(tok_draft *d, bool before, const cJSON *id)
 {

@@ -52,7 +52,8 @@ static enum tok_class class_of(utf8proc_int32_t cp)
     }
 }
 
-/* Two stages: equal blocks are stored once. Grows *table, which begins with block numbers at `base`. */
+/* Two stages: equal blocks are stored once. Grows *table, which begins with block numbers at
+ * `base`. */
 static void add_block(uint8_t *table, size_t base, size_t i, const uint8_t *block, size_t bytes,
                       size_t *n_blocks)
 {
@@ -81,7 +82,8 @@ uint8_t *unicode_classes(size_t *bytes)
     return table;
 }
 
-/* ---- canonical composition ---------------------------------------------------------------------- */
+/* ---- canonical composition
+ * ---------------------------------------------------------------------- */
 
 #define MOST_TEXT 8 /* characters of a full decomposition */
 
@@ -151,7 +153,8 @@ static int compare_compositions(const void *a, const void *b)
     return x->second < y->second ? -1 : x->second > y->second;
 }
 
-/* What tok_nfc_acts reads: the combining class; TOK_NFC_CHECK for starters that change or compose. */
+/* What tok_nfc_acts reads: the combining class; TOK_NFC_CHECK for starters that change or
+ * compose. */
 static uint8_t act_of(const nfc_data *d, utf8proc_int32_t cp)
 {
     utf8proc_int32_t text[MOST_TEXT];

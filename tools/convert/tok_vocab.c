@@ -49,7 +49,8 @@ static mote_status add_affixes(tok_draft *d, const tok_vocab *v)
     return MOTE_OK;
 }
 
-/* ---- byte-level vocabularies with merges -------------------------------------------------------- */
+/* ---- byte-level vocabularies with merges
+ * -------------------------------------------------------- */
 
 /* tokenizer.ggml.pre: how texts are split (llama.cpp's names). */
 static const struct {
@@ -100,6 +101,8 @@ static mote_status read_merges(tok_draft *d, const tok_vocab *v)
 
 static mote_status read_bpe(tok_draft *d, const tok_vocab *v)
 {
+    if (!v->n_merges)
+        return convert_fail(d->err, MOTE_ERR_FILE, "%s: tokenizer.ggml.merges is missing", d->file);
     mote_status status = draft_reserve(d, v->n_merges, v->n);
     d->h.flags |= TOK_BYTE_LEVEL;
     if (v->add_space_prefix)
@@ -111,7 +114,8 @@ static mote_status read_bpe(tok_draft *d, const tok_vocab *v)
     return status ? status : read_added(d, v);
 }
 
-/* ---- SentencePiece vocabularies: the merge that makes the entry of best score ------------------------ */
+/* ---- SentencePiece vocabularies: the merge that makes the entry of best score
+ * ------------------------ */
 
 typedef struct scored {
     float score;

@@ -1,5 +1,5 @@
-/* write.c: where everything lies in the file, and writing it: tensors first, then the header and the
- * index with their checksums. Read loader/format.h and output.h first. */
+/* write.c: where everything lies in the file, and writing it: tensors first, then the header and
+ * the index with their checksums. Read loader/format.h and output.h first. */
 #include <stdlib.h>
 #include <string.h>
 
