@@ -1,9 +1,10 @@
 /* template.h: what the template_*.c files share. Read the end of include/mote.h first, then
  * template_render.c, which tells how the parts fit; docs/templates.md says what is understood.
  *
- * A template is compiled in one pass to code (template_lex.c, template_expr.c, template_stmt.c), which
- * a stack machine runs (template_run.c). Nothing here recurses: nesting is in stacks of fixed size.
- * Any function may fail: it sets t->status (the first failure counts) and returns something harmless.
+ * A template is compiled in one pass to code (template_lex.c, template_expr.c, template_stmt.c),
+ * which a stack machine runs (template_run.c). Nothing here recurses: nesting is in stacks of
+ * fixed size. Any function may fail: it sets t->status (the first failure counts) and returns
+ * something harmless.
  */
 #ifndef MOTE_TEMPLATE_H
 #define MOTE_TEMPLATE_H
@@ -251,7 +252,7 @@ tpl_value mote_tpl_attr(tpl *t, tpl_value v, tpl_value name);   /* v.name */
 tpl_value mote_tpl_index(tpl *t, tpl_value v, tpl_value index); /* v[index] */
 tpl_value mote_tpl_slice(tpl *t, tpl_value v, const tpl_value part[3]);
 
-/* ---- template_call.c, template_str.c, template_filter.c, template_seq.c, template_test.c ------ */
+/* ---- calls, strings, filters, tests ---------------------------------------------------------- */
 
 /* The i-th argument, or the one of that name; false: neither. */
 bool mote_tpl_arg(const tpl_args *args, size_t i, const char *name, tpl_value *v);

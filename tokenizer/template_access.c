@@ -1,5 +1,6 @@
-/* template_access.c: v.name, v[index] and slices in chat templates. What does not exist is undefined,
- * as in Jinja; only looking into something undefined fails. Read template_list.c first.
+/* template_access.c: v.name, v[index] and slices in chat templates. What does not exist is
+ * undefined, as in Jinja; only looking into something undefined fails. Read template_list.c
+ * first.
  */
 #include "tokenizer/template.h"
 

@@ -1,5 +1,5 @@
-/* template_call.c: what chat templates can call: the global functions, the methods of dicts, lists and
- * loops. Strings' methods are in template_method.c, macros in template_run.c.
+/* template_call.c: what chat templates can call: the global functions, the methods of dicts,
+ * lists and loops. Strings' methods are in template_method.c, macros in template_run.c.
  */
 #include "tokenizer/template.h"
 

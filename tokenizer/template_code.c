@@ -1,5 +1,5 @@
-/* template_code.c: emitting the code of chat templates, and what the statements share: blocks that are
- * open, names to be set. Read template_compile.h first.
+/* template_code.c: emitting the code of chat templates, and what the statements share: blocks
+ * that are open, names to be set. Read template_compile.h first.
  */
 #include "tokenizer/template_compile.h"
 

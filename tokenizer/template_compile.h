@@ -1,5 +1,6 @@
-/* template_compile.h: what the files that compile chat templates share: template_lex.c, template_string.c,
- * template_code.c, template_expr.c, template_operand.c, template_stmt.c. Read template.h first.
+/* template_compile.h: what the files that compile chat templates share: template_lex.c,
+ * template_string.c, template_code.c, template_expr.c, template_operand.c, template_stmt.c. Read
+ * template.h first.
  */
 #ifndef MOTE_TEMPLATE_COMPILE_H
 #define MOTE_TEMPLATE_COMPILE_H

@@ -1,12 +1,12 @@
-/* template_date.c: strftime_now() of chat templates: the date given by the caller, in English, as C's
- * strftime() writes it in the "C" locale.
+/* template_date.c: strftime_now() of chat templates: the date given by the caller, in English,
+ * as C's strftime() writes it in the "C" locale.
  */
 #include "tokenizer/template.h"
 
 typedef struct date {
     int64_t year;
-    int month, day, weekday,
-        yearday; /* month 0 .. 11, day 1 .. 31, weekday 0 Sunday, yearday 0 .. */
+    int month, day;       /* 0 .. 11, 1 .. 31 */
+    int weekday, yearday; /* from Sunday, from January 1st, both from 0 */
     int hour, minute, second;
 } date;
 

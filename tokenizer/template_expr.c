@@ -1,9 +1,9 @@
-/* template_expr.c: expressions of chat templates to code, in one pass with a stack of operators that
- * wait for their right side and of brackets that are open. Code of an expression leaves one value.
- * Read template_lex.c first.
+/* template_expr.c: expressions of chat templates to code, in one pass with a stack of operators
+ * that wait for their right side and of brackets that are open. Code of an expression leaves one
+ * value. Read template_lex.c first.
  *
- * "A if C else B" runs C first: the code of A, already there, is moved behind that of C. All jumps are
- * relative, so that code can be moved.
+ * "A if C else B" runs C first: the code of A, already there, is moved behind that of C. All
+ * jumps are relative, so that code can be moved.
  */
 #include "tokenizer/template_compile.h"
 
@@ -247,7 +247,8 @@ static bool closes(const tpl_compiler *c, int op)
     return op == TPL_W_DICT_VALUE;
 }
 
-/* "," ":" and closing brackets; false: the expression ends here. *operand: one is complete behind it */
+/* "," ":" and closing brackets; false: the expression ends here. *operand: one is complete
+ * behind it */
 static bool read_mark(tpl_compiler *c, unsigned flags, bool *operand, bool *postfix)
 {
     tpl_pending *p;

@@ -1,6 +1,6 @@
-/* template_lex.c: the texts and the tokens of a chat template, with Jinja's rules for white space:
- * trim_blocks (a line break behind a block goes), lstrip_blocks (blanks before a block at the beginning
- * of a line go), "-" (all white space on that side goes) and "+" (none goes).
+/* template_lex.c: the texts and the tokens of a chat template, with Jinja's rules for white
+ * space: trim_blocks (a line break behind a block goes), lstrip_blocks (blanks before a block at
+ * the beginning of a line go), "-" (all white space on that side goes) and "+" (none goes).
  */
 #include "tokenizer/template_compile.h"
 
@@ -112,7 +112,8 @@ static bool has_word(const tpl_compiler *c, size_t i, const char *word)
     return !*word;
 }
 
-/* {% WORD %} at i: where it ends (before the white space that goes), and its last sign; 0: it is not. */
+/* {% WORD %} at i: where it ends (before the white space that goes), and its last sign; 0: it is
+ * not. */
 static size_t whole_tag(const tpl_compiler *c, size_t i, const char *word, char *sign)
 {
     i += 2;

@@ -1,4 +1,5 @@
-/* template_list.c: lists and dicts of chat templates, and walking them. Read template_value.c first. */
+/* template_list.c: lists and dicts of chat templates, and walking them. Read template_value.c
+ * first. */
 #include "tokenizer/template.h"
 
 /* ---- lists ---------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* template_map.c: tests of chat templates, and the filters that apply filters and tests to the items
- * of a sequence. Read template_filter.c first.
+/* template_map.c: tests of chat templates, and the filters that apply filters and tests to the
+ * items of a sequence. Read template_filter.c first.
  */
 #include "tokenizer/template.h"
 

@@ -1,6 +1,6 @@
-/* template_number.c: numbers to text and back for chat templates, exact, without libc. Doubles are
- * printed as Python's repr() does: the shortest digits that read back as the same number (the method
- * of Steele and White, with whole numbers of up to 1536 bits).
+/* template_number.c: numbers to text and back for chat templates, exact, without libc. Doubles
+ * are printed as Python's repr() does: the shortest digits that read back as the same number
+ * (the method of Steele and White, with whole numbers of up to 1536 bits).
  */
 #include "tokenizer/template.h"
 
@@ -215,7 +215,8 @@ static double scale(double f, int e)
     return f;
 }
 
-/* a / b, correctly rounded, from the first bits of the quotient and whether anything is left. a > 0 */
+/* a / b, correctly rounded, from the first bits of the quotient and whether anything is left. a
+ * > 0 */
 static double divide(big *a, big *b)
 {
     int e = 0;

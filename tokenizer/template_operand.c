@@ -1,5 +1,5 @@
-/* template_operand.c: operands of expressions in chat templates, and the filters, tests and attributes
- * that follow them. Read template_expr.c first.
+/* template_operand.c: operands of expressions in chat templates, and the filters, tests and
+ * attributes that follow them. Read template_expr.c first.
  */
 #include "tokenizer/template_compile.h"
 
@@ -137,7 +137,8 @@ static mote_text dotted_name(tpl_compiler *c)
     return name;
 }
 
-/* A filter or test with its arguments on the stack; one that is not known fails when it is reached. */
+/* A filter or test with its arguments on the stack; one that is not known fails when it is
+ * reached. */
 void mote_tpl_emit_apply(tpl_compiler *c, const tpl_pending *p)
 {
     if (p->id < 0)

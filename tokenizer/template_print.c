@@ -1,5 +1,5 @@
-/* template_print.c: values as text: Python's str() and repr(), and JSON as json.dumps() writes it. The
- * bytes of untrusted strings stay untrusted, their escapes too. Read template.h first.
+/* template_print.c: values as text: Python's str() and repr(), and JSON as json.dumps() writes
+ * it. The bytes of untrusted strings stay untrusted, their escapes too. Read template.h first.
  */
 #include "tokenizer/template.h"
 

@@ -1,8 +1,8 @@
 /* template_render.c: mote_template_render(). A chat template is compiled (template_stmt.c), run
  * (template_run.c), and its output put together with the spans that stem from untrusted strings.
  *
- * The caller's memory: fixed stacks, code and values grow from the front; strings of the compiler and
- * then pieces of output grow from the end.
+ * The caller's memory: fixed stacks, code and values grow from the front; strings of the
+ * compiler and then pieces of output grow from the end.
  */
 #include "tokenizer/template_compile.h"
 

@@ -1,6 +1,7 @@
-/* template_run.c: the machine that runs the code of a chat template. Values of an expression are on a
- * stack; loops, captures, scopes and macro calls are frames on another. Output is a list of pieces
- * (template_value.c); a capture is the pieces since its frame began. Read template_stmt.c first.
+/* template_run.c: the machine that runs the code of a chat template. Values of an expression are
+ * on a stack; loops, captures, scopes and macro calls are frames on another. Output is a list of
+ * pieces (template_value.c); a capture is the pieces since its frame began. Read template_stmt.c
+ * first.
  */
 #include "tokenizer/template.h"
 
@@ -83,7 +84,8 @@ static void begin_loop(tpl *t, bool keeps)
         f->kept = mote_tpl_list(t, TPL_GEN).as.list;
 }
 
-/* The next item, in a fresh scope; false: there is none. The scope of the round before is used again. */
+/* The next item, in a fresh scope; false: there is none. The scope of the round before is used
+ * again. */
 static bool next_item(tpl *t, size_t end)
 {
     tpl_frame *f = &t->frames[t->n_frames - 1];

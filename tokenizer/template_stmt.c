@@ -1,5 +1,6 @@
-/* template_stmt.c: the statements of chat templates to code. Read template_expr.c first. What is open
- * (if, for, set, macro ...) is in a stack of blocks; template_run.c says what the instructions do.
+/* template_stmt.c: the statements of chat templates to code. Read template_expr.c first. What is
+ * open (if, for, set, macro ...) is in a stack of blocks; template_run.c says what the
+ * instructions do.
  */
 #include "tokenizer/template_compile.h"
 
@@ -15,7 +16,8 @@ static void read_if(tpl_compiler *c)
     b->patch = (int32_t)mote_tpl_emit(c, TPL_OP_JUMP_FALSE, 0, 0);
 }
 
-/* elif and else: the branch before it jumps to the end; these jumps are threaded through their x. */
+/* elif and else: the branch before it jumps to the end; these jumps are threaded through their
+ * x. */
 static void next_branch(tpl_compiler *c, bool last)
 {
     tpl_block *b = mote_tpl_innermost(c, IF);

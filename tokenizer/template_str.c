@@ -1,5 +1,5 @@
-/* template_str.c: strings of chat templates: finding, stripping, splitting, replacing, changing case,
- * as Python's str does it. Results keep the taint of the bytes they are made of.
+/* template_str.c: strings of chat templates: finding, stripping, splitting, replacing, changing
+ * case, as Python's str does it. Results keep the taint of the bytes they are made of.
  */
 #include "tokenizer/template.h"
 

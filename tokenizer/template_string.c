@@ -18,7 +18,8 @@ static size_t read_code(mote_text s, size_t i, size_t most, int base, uint32_t *
     return n;
 }
 
-/* \x41 \u0041 \U00000041 \101: the number behind the backslash at i. Returns bytes; 0: none of these. */
+/* \x41 \u0041 \U00000041 \101: the number behind the backslash at i. Returns bytes; 0: none of
+ * these. */
 static size_t read_numbered(tpl_compiler *c, mote_text s, size_t i, uint32_t *rune)
 {
     char k = s.ptr[i + 1];

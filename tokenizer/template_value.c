@@ -1,6 +1,6 @@
-/* template_value.c: memory, failures, and the values of chat templates: strings with their taint,
- * lists, dicts. Read template.h first. Values live in the caller's memory and are never freed; lists
- * and dicts of the caller are read where they are.
+/* template_value.c: memory, failures, and the values of chat templates: strings with their
+ * taint, lists, dicts. Read template.h first. Values live in the caller's memory and are never
+ * freed; lists and dicts of the caller are read where they are.
  */
 #include "tokenizer/template.h"
 

@@ -44,7 +44,8 @@ def mote(*args, text=None, check=True):
 def json_lines(command, model, rows, *flags):
     """Feeds objects as JSON lines and returns the answers in order."""
     text = "".join(json.dumps(r) + "\n" for r in rows)
-    out = [json.loads(line) for line in mote(command, model, "--jsonl", *flags, text=text).split("\n")[:-1]]
+    where = [model] if model else []
+    out = [json.loads(line) for line in mote(command, *where, "--jsonl", *flags, text=text).split("\n")[:-1]]
     assert len(out) == len(rows), f"{len(out)} answers to {len(rows)} lines"
     return out
 

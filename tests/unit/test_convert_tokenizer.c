@@ -1,5 +1,5 @@
 /* Tokenizers end to end: a small tokenizer.json made here goes through the converter into tables,
- * which then encode and decode. Real tokenizers: tests/golden/tokenizers.py. */
+ * which then encode and decode. Real tokenizers: tests/golden/tokenizer_ids.py. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

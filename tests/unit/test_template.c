@@ -1,5 +1,5 @@
-/* test_template.c: chat templates: what they give (as Jinja does), what of it is untrusted, and that
- * hostile ones end soon. The expected texts were checked against Jinja2 3.1 with the settings that
+/* test_template.c: chat templates: what they give (as Jinja does), what of it is untrusted, and
+ * that hostile ones end soon. The expected texts are those of Jinja2 3.1 with the settings that
  * transformers uses. */
 #include "include/mote.h"
 #include "tests/unit/test.h"
@@ -346,8 +346,8 @@ TEST(deep_nesting_is_refused)
     free(mem);
 }
 
-/* Every row cut short, with one byte changed, and with too little memory: some answer, no fault. The
- * source lies at the end of its memory, so that a sanitizer sees reads behind it. */
+/* Every row cut short, with one byte changed, and with too little memory: some answer, no fault.
+ * The memory of a source ends with it, so that a sanitizer sees reads behind it. */
 TEST(damaged_templates_do_no_harm)
 {
     static const char bytes[] = "{}%#-()[]|.'\"\\ 0a\x80\xff";
@@ -355,17 +355,18 @@ TEST(damaged_templates_do_no_harm)
     char *mem = malloc(MEMORY);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         size_t n = strlen(rows[i].source);
-        for (size_t cut = 0; cut <= n; cut++) {
+        for (size_t cut = 0; cut < n; cut++) {
             mote_rendered out;
             mote_error err = {0};
-            char *copy = malloc(n + 1);
+            char *part = malloc(cut + 1), *copy = malloc(n);
+            memcpy(part, rows[i].source, cut + 1);
             memcpy(copy, rows[i].source, n);
-            render(&out, copy + 0, cut, 1 << 17, mem, &err);
-            if (cut < n)
-                copy[cut] = bytes[test_random(&state) % (sizeof bytes - 1)];
+            copy[cut] = bytes[test_random(&state) % (sizeof bytes - 1)];
+            render(&out, part, cut + 1, 1 << 17, mem, &err);
             render(&out, copy, n, 1 << 17, mem + test_random(&state) % 8, &err);
             mote_status s = render(&out, rows[i].source, n, 600 * cut, mem, &err);
             CHECK(s == MOTE_OK || s == MOTE_ERR_MEMORY);
+            free(part);
             free(copy);
         }
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Tokenizers: every row of goldens/tok by the program: ids, ids with what the tokenizer adds, and the
-three decodings. Usage: tokenizers.py [FAMILY...]"""
+three decodings. Usage: tokenizer_ids.py [FAMILY...]"""
 import gzip
 import json
 import os
