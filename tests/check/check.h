@@ -1,11 +1,12 @@
 /* check.h: the frame of the kernel checker. A kernel slot is one small function that makes inputs,
  * calls the slot through c->k and, when c->oracle is set, compares with an independent computation.
- * The frame (frame.c) runs it over all cases: on `ref` and on the tier with the same inputs, comparing
- * every output byte; with buffers that end at a guard page, then with buffers that begin behind one.
+ * The frame (frame.c) runs it over all cases: on `ref` and on the tier with the same inputs,
+ * comparing every output byte; with buffers that end at a guard page, then with buffers that begin
+ * behind one.
  *
  *   static void run_add(check *c)
  *   {
- *       size_t n = check_range(c, "n", 1, 80);           the axes; their product is the set of cases
+ *       size_t n = check_range(c, "n", 1, 80);         the axes; their product: the set of cases
  *       if (!check_begin(c))
  *           return;
  *       ... check_in, check_inout, check_out: buffers; CALL(c, c->k->add(y, x, n));
@@ -45,7 +46,7 @@ typedef struct check_slot {
 
 #define SLOT(field) offsetof(mote_kernels, field)
 
-/* The tables, each ended by a NULL name. math_slots test kernels/math.h; their offset means nothing. */
+/* The tables, each ended by a NULL name. math_slots test kernels/math.h: no offset. */
 extern const check_slot product_slots[], row_slots[], attention_slots[], blas_slots[], math_slots[];
 extern const check_slot *const check_kernel_slots[]; /* the first three, then NULL */
 
@@ -100,7 +101,7 @@ struct check {
     double bytes, macs;                 /* --bench: what a call moves and multiplies */
 };
 
-/* ---- axes: each takes one digit of the case number -------------------------------------------- */
+/* ---- axes: each takes one digit of the case number ------------------------------------------- */
 size_t check_range(check *c, const char *name, size_t first, size_t last);
 size_t check_pick(check *c, const char *name, const size_t *list, size_t n);
 #define PICK(c, name, list) check_pick(c, name, list, sizeof(list) / sizeof *(list))
@@ -111,17 +112,17 @@ void check_note(check *c, const char *name, size_t value);
 /* False: no such case, leave. */
 bool check_begin(check *c);
 
-/* ---- buffers ---------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 /* Scratch that lives until the case ends, filled with the poison; 64-byte aligned. */
 void *check_scratch(check *c, size_t bytes);
-/* A guarded copy of source, which must live until the case ends; compared with it after the call. */
+/* A guarded copy of source, which must live until the case ends; compared after the call. */
 const void *check_in(check *c, const char *name, const void *source, size_t bytes);
 /* The same for data the kernel changes: compared with what `ref` makes of it. */
 void *check_inout(check *c, const char *name, const void *source, size_t bytes);
 /* Poisoned memory for results. */
 void *check_out(check *c, const char *name, size_t bytes);
 
-/* ---- the call and its results ----------------------------------------------------------------- */
+/* ---- the call and its results ---------------------------------------------------------------- */
 bool check_again(check *c);
 #define CALL(c, ...)                                                                               \
     while (check_again(c))                                                                         \
@@ -148,7 +149,7 @@ static inline void check_same(check *c, double got, double want)
         check_far(c, got, want, 0.0);
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 void check_open(check *c, uint64_t seed);
 /* All cases of a slot on `under`: against `ref` bit by bit or, with ref NULL, against the oracle.
  * Returns the number of cases; c->failed says the rest. `hash` (or NULL) takes in all outputs. */
@@ -160,15 +161,15 @@ void check_time(check *c, const check_slot *slot, const mote_kernels *under, dou
 /* The function a table holds for a slot. */
 void *check_function(const mote_kernels *table, const check_slot *slot);
 
-/* mutants.c: deliberately wrong kernels, which must be caught, and right ones, which must not. Adds to
- * the two counts. */
+/* mutants.c: deliberately wrong kernels, which must be caught, and right ones, which must not. Adds
+ * to the two counts. */
 void check_mutants(check *c, bool verbose, unsigned *passed, unsigned *failed);
 /* bench.c: times the chosen slots. */
 void check_bench(check *c, const char *glob, const char *tier, bool csv);
 /* Table of the i-th tier; false past the end. *usable: this machine can run it. */
 bool check_tier(size_t i, mote_kernels *table, bool *usable);
 
-/* ---- inputs (inputs.c) ------------------------------------------------------------------------ */
+/* ---- inputs (inputs.c) ----------------------------------------------------------------------- */
 uint64_t check_random(check *c);
 static inline size_t check_below(check *c, size_t n) { return (size_t)(check_random(c) % n); }
 float check_uniform(check *c); /* [-1, 1) */

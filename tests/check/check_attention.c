@@ -1,5 +1,5 @@
-/* check_attention.c: softmax over a part of a block, the value step, joining blocks, storing keys and
- * values. Read check.h and tolerance.h.
+/* check_attention.c: softmax over a part of a block, the value step, joining blocks, storing keys
+ * and values. Read check.h and tolerance.h.
  */
 #include "tests/check/check.h"
 #include "tests/check/tolerance.h"
@@ -8,7 +8,7 @@ enum { KV_F32, KV_F16, KV_Q8, BLOCK = 256 };
 
 static const size_t dims[] = {2, 4, 6, 8, 16, 20, 24, 32, 64, 80, 96, 128, 256};
 
-/* ---- softmax ---------------------------------------------------------------------------------- */
+/* ---- softmax --------------------------------------------------------------------------------- */
 
 /* p[lo..hi) before and after; lanes by position. */
 static void judge_softmax(check *c, const float *was, const float *p, size_t lo, size_t hi,
@@ -64,7 +64,7 @@ static void run_softmax(check *c)
         judge_softmax(c, from, p, lo, hi, scale, cap, *max, *sum);
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* Values as the cache holds them and what they mean. */
 typedef struct values {
@@ -100,7 +100,7 @@ static values make_values(check *c, int kv, size_t dim, size_t kind)
     return v;
 }
 
-/* What queries see: all the same, one more each, all that follow from a window, apart, at random. */
+/* What queries see: all the same, one more each, a window that moves, apart, at random. */
 static void make_ranges(check *c, size_t form, uint16_t *lo, uint16_t *hi, size_t n)
 {
     size_t first = check_below(c, BLOCK - 1), last = first + 1 + check_below(c, BLOCK - first);
@@ -180,7 +180,7 @@ static void run_values(check *c)
         judge_values(c, &v, out, stride, p, lo, hi, n, dim, bytes);
 }
 
-/* ---- joining blocks --------------------------------------------------------------------------- */
+/* ---- joining blocks -------------------------------------------------------------------------- */
 
 static void run_merge(check *c)
 {
@@ -215,7 +215,7 @@ static void run_merge(check *c)
     }
 }
 
-/* ---- storing ---------------------------------------------------------------------------------- */
+/* ---- storing --------------------------------------------------------------------------------- */
 
 /* Codes and scales of a head by the contract. */
 static void expect_codes(int8_t *codes, uint16_t *scales, const float *x, size_t dim)

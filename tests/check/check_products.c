@@ -14,8 +14,10 @@ static size_t pick_k(check *c, bool is_float, size_t step)
 {
     static const size_t real[] = {576, 1536, 2048, 896, 4864};
     size_t small = 200 / step, n = small + sizeof real / sizeof *real;
-    size_t i = check_range(c, "columns", 0, is_float ? 204 : 54) % n;
-    return i < small ? (i + 1) * step : real[i - small];
+    size_t i = check_range(c, "size", 0, is_float ? 204 : 54) % n;
+    size_t k = i < small ? (i + 1) * step : real[i - small];
+    check_note(c, "columns", k);
+    return k;
 }
 
 typedef struct problem {
@@ -119,7 +121,8 @@ static void run_products(check *c, mote_matmul_fn *matmul, enum mote_type type)
     size_t k = pick_k(c, type <= MOTE_BF16, type <= MOTE_BF16 ? 1 : form == CACHE ? 4 : group);
     if (!check_begin(c))
         return;
-    size_t n = 1 + check_cycle(c, "tokens", 17), tiles = 1 + check_cycle(c, "tiles", 5);
+    size_t n = 1 + check_cycle(c, "tokens", 17); /* long rows: fewer tiles, to save time */
+    size_t tiles = 1 + check_cycle(c, "tiles", k > 1000 ? 2 : 5);
     size_t rows = 16 * tiles - check_below(c, 16), acts = (kind + check_below(c, KINDS)) % KINDS;
     problem p = {.n = n, .end = tiles};
     if (check_cycle(c, "part", 3) == 0) {

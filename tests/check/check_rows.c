@@ -1,7 +1,7 @@
 /* check_rows.c: the kernels that work along a row. Read check.h and tolerance.h.
  *
- * Where kernels.h fixes every rounding, the oracle takes the same steps with libm's fmaf and must get
- * the same bits; functions with polynomials of our own are compared with libm in double.
+ * Where kernels.h fixes every rounding, the oracle takes the same steps with libm's fmaf and must
+ * get the same bits; functions with polynomials of our own are compared with libm in double.
  */
 #include "tests/check/check.h"
 #include "tests/check/tolerance.h"
@@ -42,7 +42,7 @@ static float lane_sum(const float *x, size_t n, bool squares)
     return lane[0];
 }
 
-/* ---- quantize --------------------------------------------------------------------------------- */
+/* ---- quantize -------------------------------------------------------------------------------- */
 
 static void expect_group(int8_t *codes, float *scale, int32_t *sum, const float *x, size_t len)
 {
@@ -67,7 +67,7 @@ static void expect_group(int8_t *codes, float *scale, int32_t *sum, const float 
     }
 }
 
-/* A value that x * (127 / amax) brings to a half, or next to one: x / (amax / 127) goes elsewhere. */
+/* A value that x * (127 / amax) brings to a half or next to it: x / (amax / 127) goes elsewhere. */
 static float near_tie(check *c, float amax)
 {
     float x = ((float)check_below(c, 127) + 0.5f) / (127.0f / amax);
@@ -122,7 +122,7 @@ static void run_quantize(check *c)
     }
 }
 
-/* ---- norm, simple arithmetic ------------------------------------------------------------------ */
+/* ---- norm, simple arithmetic ----------------------------------------------------------------- */
 
 static void run_rmsnorm(check *c)
 {
@@ -231,7 +231,7 @@ static void run_silu_mul(check *c)
     }
 }
 
-/* ---- rotation --------------------------------------------------------------------------------- */
+/* ---- rotation -------------------------------------------------------------------------------- */
 
 static float make_freq(check *c, size_t i, size_t n)
 {
@@ -290,7 +290,7 @@ static void run_rope(check *c)
     }
 }
 
-/* ---- sampler and checks ----------------------------------------------------------------------- */
+/* ---- sampler and checks ---------------------------------------------------------------------- */
 
 static void run_exp_sum(check *c)
 {

@@ -19,7 +19,7 @@
 #define ARENA_BYTES ((size_t)1 << 30) /* address space only; pages come as they are used */
 #define GUARD 65536u                  /* a multiple of every page size */
 
-/* ---- axes ------------------------------------------------------------------------------------- */
+/* ---- axes ------------------------------------------------------------------------------------ */
 
 void check_note(check *c, const char *name, size_t value)
 {
@@ -53,7 +53,7 @@ size_t check_cycle(check *c, const char *name, size_t n)
 
 bool check_begin(check *c) { return c->rest == 0; }
 
-/* ---- buffers ---------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static void *map(size_t bytes, int protection)
 {
@@ -133,7 +133,7 @@ void *check_scratch(check *c, size_t bytes)
     return memset(p, c->poison, bytes);
 }
 
-/* ---- failures --------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 0))) static void fail(check *c, check_cause cause,
                                                        const char *format, va_list args)
@@ -190,7 +190,7 @@ void check_image(check *c, const char *what, const void *got, const void *want, 
           b);
 }
 
-/* ---- one run ---------------------------------------------------------------------------------- */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 static sigjmp_buf after_crash;
 static volatile sig_atomic_t armed;
@@ -329,7 +329,7 @@ void *check_function(const mote_kernels *table, const check_slot *slot)
     return p;
 }
 
-/* ---- the clock -------------------------------------------------------------------------------- */
+/* ---- the clock ------------------------------------------------------------------------------- */
 
 static double seconds(void)
 {
@@ -338,7 +338,7 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Checking: once. Timing: samples of as many calls as take 20 us and more, for a tenth of a second. */
+/* Checking: once. Timing: samples of as many calls as take 20 us, for a tenth of a second. */
 bool check_again(check *c)
 {
     if (!c->shape)

@@ -1,5 +1,5 @@
-/* inputs.c: numbers, matrices and activations to feed kernels. The matrix packer is written from the
- * text of kernels/quant.h, apart from the kernels; half precision from IEEE 754.
+/* inputs.c: numbers, matrices and activations to feed kernels. The matrix packer is written from
+ * the text of kernels/quant.h, apart from the kernels; half precision from IEEE 754.
  */
 #include "tests/check/check.h"
 
@@ -60,7 +60,7 @@ const float *check_in_floats(check *c, const char *name, size_t n, size_t kind)
     return check_in(c, name, check_floats(c, n, kind), n * sizeof(float));
 }
 
-/* ---- half precision --------------------------------------------------------------------------- */
+/* ---- half precision -------------------------------------------------------------------------- */
 
 double check_half_value(uint16_t half)
 {
@@ -101,7 +101,7 @@ uint16_t check_half(check *c, size_t kind)
     return (uint16_t)(sign | exponent << 10 | mantissa);
 }
 
-/* ---- matrices --------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 static const int8_t book[16] = {-34, -27, -21, -16, -12, -9, -6, -3, 0, 3, 6, 9, 13, 17, 22, 28};
 
@@ -250,7 +250,7 @@ check_matrix check_make_matrix(check *c, enum mote_type type, size_t rows, size_
     return m;
 }
 
-/* ---- activations ------------------------------------------------------------------------------ */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 static mote_acts make_codes(check *c, size_t n, size_t k, size_t kind)
 {

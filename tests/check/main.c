@@ -1,9 +1,11 @@
-/* The kernel checker: `make check`, or build/release/check with options (--help). Every tier against
- * `ref` by bytes, `ref` against independent arithmetic, kernels/math.h by itself, and deliberately
- * wrong kernels that must be caught. Read check.h.
+/* The kernel checker: `make check`, or build/release/check with options (--help). Every tier
+ * against `ref` by bytes, `ref` against independent arithmetic, kernels/math.h by itself, and
+ * deliberately wrong kernels that must be caught. Read check.h.
  */
 #include "tests/check/check.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +15,8 @@ const check_slot *const check_kernel_slots[] = {product_slots, row_slots, attent
 typedef struct options {
     uint64_t seed;
     const char *kernel, *tier; /* glob, name; NULL: all */
-    unsigned long repeat;
-    bool list, hash, bench, csv, verbose;
+    uint64_t repeat;
+    bool help, list, hash, bench, csv, verbose;
 } options;
 
 typedef struct totals {
@@ -23,15 +25,23 @@ typedef struct totals {
 } totals;
 
 static const char help[] =
-    "check [options]: tests every kernel of every tier\n"
-    "  --kernel GLOB  only kernels so called, as 'matmul_*' ('mutants' for those)\n"
-    "  --tier NAME    only this tier (math: kernels/math.h; blas)\n"
-    "  --seed N       inputs of another run (decimal or 0x...)\n"
-    "  --repeat N     that many runs, seeds ascending\n"
-    "  --hash         print a hash of all results, to compare builds\n"
-    "  --list         print kernels and tiers, test nothing\n"
-    "  --bench        time the kernels (--csv: as a table for programs); checks nothing\n"
-    "  --verbose      list the mutants\n";
+    "usage: check [options]\n"
+    "Tests every kernel: each tier against ref by bytes, ref against independent arithmetic,\n"
+    "kernels/math.h by itself, and deliberately wrong kernels, which must be caught.\n"
+    "Last line: N passed, N failed (a kernel of a tier, or a wrong kernel, counts as one).\n"
+    "\n"
+    "  --kernel GLOB   only kernels so called, as 'matmul_*'; 'mutants': the wrong ones\n"
+    "  --tier NAME     only this tier (also math: kernels/math.h, blas); no mutants\n"
+    "  --seed N        inputs of another run, decimal or 0x...; default 1\n"
+    "  --repeat N      that many runs, seeds ascending\n"
+    "  --hash          print a hash of all results, to compare builds and machines\n"
+    "  --verbose       a line for each mutant: what caught it\n"
+    "  --list          print tiers and kernels, test nothing\n"
+    "  --bench [GLOB]  time the kernels, check nothing; with --tier, only that one\n"
+    "  --csv           with --bench: as comma-separated values\n"
+    "  --help          this text\n"
+    "\n"
+    "Exit code: 0 all passed, 1 a failure or nothing chosen, 2 wrong options.\n";
 
 bool check_tier(size_t i, mote_kernels *table, bool *usable)
 {
@@ -137,60 +147,93 @@ static void test_all(check *c, const options *o, totals *sum)
     check_mutants(c, o->verbose, &sum->passed, &sum->failed);
 }
 
+/* Switches without a value; false: none of them. */
+static bool parse_switch(options *o, const char *a)
+{
+    const struct {
+        const char *name;
+        bool *on;
+    } switches[] = {{"--list", &o->list}, {"--hash", &o->hash},       {"--bench", &o->bench},
+                    {"--csv", &o->csv},   {"--verbose", &o->verbose}, {"--help", &o->help}};
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
+        if (strcmp(a, switches[i].name) == 0)
+            return *switches[i].on = true;
+    return false;
+}
+
+static bool parse_number(const char *text, uint64_t least, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 0);
+    return isdigit((unsigned char)*text) && !*end && !errno && *value >= least;
+}
+
 static bool parse(options *o, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(a, "--list") == 0)
-            o->list = true;
-        else if (strcmp(a, "--hash") == 0)
-            o->hash = true;
-        else if (strcmp(a, "--bench") == 0)
-            o->bench = true;
-        else if (strcmp(a, "--csv") == 0)
-            o->csv = true;
-        else if (strcmp(a, "--verbose") == 0)
-            o->verbose = true;
-        else if (!value)
-            return false;
-        else if (i++, strcmp(a, "--kernel") == 0)
+        bool good = value != NULL;
+        if (parse_switch(o, a)) {
+            if (strcmp(a, "--bench") == 0 && value && *value != '-')
+                o->kernel = argv[++i];
+            continue;
+        }
+        i++;
+        if (strcmp(a, "--kernel") == 0)
             o->kernel = value;
         else if (strcmp(a, "--tier") == 0)
             o->tier = value;
         else if (strcmp(a, "--seed") == 0)
-            o->seed = strtoull(value, NULL, 0);
+            good = good && parse_number(value, 0, &o->seed);
         else if (strcmp(a, "--repeat") == 0)
-            o->repeat = strtoul(value, NULL, 0);
+            good = good && parse_number(value, 1, &o->repeat);
         else
+            good = false;
+        if (!good) {
+            fprintf(stderr, "check: unknown option or wrong value: %s (--help lists them)\n", a);
             return false;
+        }
     }
     return true;
+}
+
+/* All runs; false: something failed, or nothing was chosen. */
+static bool test_runs(check *c, const options *o)
+{
+    totals sum = {0};
+    for (uint64_t r = 0; r < o->repeat; r++, c->seed++) {
+        printf("seed 0x%llx\n", (unsigned long long)c->seed);
+        test_all(c, o, &sum);
+    }
+    if (o->hash)
+        printf("hash %016llx\n", (unsigned long long)sum.hash);
+    if (!(sum.passed + sum.failed + sum.skipped))
+        fputs("check: no such kernel or tier (--list shows them)\n", stderr);
+    if (sum.skipped)
+        printf("%u skipped: this machine lacks the tier\n", sum.skipped);
+    printf("%u passed, %u failed\n", sum.passed, sum.failed);
+    return !sum.failed && sum.passed + sum.skipped;
 }
 
 int main(int argc, char **argv)
 {
     static check c;
     options o = {.seed = 1, .repeat = 1};
-    totals sum = {0};
-    if (!parse(&o, argc, argv)) {
-        fputs(help, stderr);
+    totals none = {0};
+    if (!parse(&o, argc, argv))
         return 2;
+    if (o.help) {
+        fputs(help, stdout);
+        return 0;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     check_open(&c, o.seed);
-    if (o.bench) {
+    if (o.bench)
         check_bench(&c, o.kernel, o.tier, o.csv);
-        return 0;
-    }
-    for (unsigned long r = 0; r < o.repeat; r++, c.seed++) {
-        if (!o.list)
-            printf("seed 0x%llx\n", (unsigned long long)c.seed);
-        test_all(&c, &o, &sum);
-        if (o.list)
-            return 0;
-    }
-    if (o.hash)
-        printf("hash %016llx\n", (unsigned long long)sum.hash);
-    printf("%u passed, %u failed, %u skipped\n", sum.passed, sum.failed, sum.skipped);
-    return sum.failed || !(sum.passed + sum.skipped);
+    else if (o.list)
+        test_all(&c, &o, &none);
+    else
+        return !test_runs(&c, &o);
+    return 0;
 }

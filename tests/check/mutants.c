@@ -1,6 +1,6 @@
-/* mutants.c: the checker's checker. Deliberately wrong kernels, each put into a table of `ref` kernels
- * and run over the very cases that kernels are checked with: once as a tier against `ref`, once as
- * `ref` against the oracle. Every fault is one that a kernel has had somewhere, or nearly.
+/* mutants.c: the checker's checker. Deliberately wrong kernels, each put into a table of `ref`
+ * kernels and run over the very cases that kernels are checked with: once as a tier against `ref`,
+ * once as `ref` against the oracle. Every fault is one that a kernel has had somewhere, or nearly.
  */
 #include "tests/check/mutants.h"
 #include "tests/check/check.h"

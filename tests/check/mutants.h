@@ -1,8 +1,8 @@
 /* mutants.h: what the files of deliberately wrong kernels share. Read mutants.c.
  *
- * Kernels have no context, so a fault cannot be passed at run time: each family is one inline function
- * with the fault as its last argument, and a list X(slot, name, kind, text) from which the enumerators,
- * the functions and the lines of the table are made. The first of a family is right.
+ * Kernels have no context, so a fault cannot be passed at run time: each family is one inline
+ * function with the fault as its last argument, and a list X(slot, name, kind, text) from which the
+ * enumerators, the functions and the lines of the table are made. The first of a family is right.
  */
 #ifndef MOTE_MUTANTS_H
 #define MOTE_MUTANTS_H

@@ -7,7 +7,7 @@
 
 #define LANES 16
 
-/* ---- softmax ---------------------------------------------------------------------------------- */
+/* ---- softmax --------------------------------------------------------------------------------- */
 
 #define SOFTMAX_FAULTS(X)                                                                          \
     X(softmax, SOFTMAX_RIGHT, RIGHT, "no fault")                                                   \
@@ -75,7 +75,7 @@ static inline void softmax(float *p, size_t lo, size_t hi, float scale, float ca
     }
 SOFTMAX_FAULTS(SOFTMAX_MUTANT)
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 #define VALUES_FAULTS(X)                                                                           \
     X(values_q8, VALUES_RIGHT, RIGHT, "no fault")                                                  \
@@ -141,7 +141,7 @@ static inline void values(VALUES_PARAMS, int f)
     }
 VALUES_FAULTS(VALUES_MUTANT)
 
-/* ---- joining ---------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 #define MERGE_FAULTS(X)                                                                            \
     X(merge, MERGE_RIGHT, RIGHT, "no fault")                                                       \
@@ -187,7 +187,7 @@ static void DIVIDE_RECIPROCAL_fn(float *y, const float *x, float sum, size_t n)
         y[i] = x[i] * (1.0f / sum);
 }
 
-/* ---- stores ----------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 #define KEY_FAULTS(X)                                                                              \
     X(store_key_f16, KEY_F16_RIGHT, RIGHT, "no fault")                                             \

@@ -8,7 +8,7 @@
         size_t end
 #define ARGS out, out_stride, x, n, w, begin, end
 
-/* ---- float weights ---------------------------------------------------------------------------- */
+/* ---- float weights --------------------------------------------------------------------------- */
 
 #define FLOAT_FAULTS(X)                                                                            \
     X(matmul_f32, FLOAT_RIGHT, RIGHT, "no fault")                                                  \
@@ -108,7 +108,7 @@ static inline void float_product(PARAMS, int f)
     static void name##_fn(PARAMS) { float_product(ARGS, name); }
 FLOAT_FAULTS(FLOAT_MUTANT)
 
-/* ---- quantised weights ------------------------------------------------------------------------ */
+/* ---- quantised weights ----------------------------------------------------------------------- */
 
 #define QUANT_FAULTS(X)                                                                            \
     X(matmul_q8, Q8_RIGHT, RIGHT, "no fault")                                                      \
@@ -244,7 +244,7 @@ static inline void quant_product(PARAMS, int f)
     static void name##_fn(PARAMS) { quant_product(ARGS, name); }
 QUANT_FAULTS(QUANT_MUTANT)
 
-/* ---- dequant_row: the right one, called wrongly ------------------------------------------------ */
+/* ---- dequant_row: the right one, called wrongly ---------------------------------------------- */
 
 #define DEQUANT_FAULTS(X)                                                                          \
     X(dequant_row, DEQUANT_GROUP, WRONG, "group 64 read as group 32: wrong scales")                \

@@ -13,7 +13,7 @@ static inline float fold_lanes(float lane[LANES], size_t lanes)
     return lane[0];
 }
 
-/* ---- quantize --------------------------------------------------------------------------------- */
+/* ---- quantize -------------------------------------------------------------------------------- */
 
 #define QUANTIZE_FAULTS(X)                                                                         \
     X(quantize, QUANTIZE_RIGHT, RIGHT, "no fault")                                                 \
@@ -78,7 +78,7 @@ static inline void quantize(int8_t *codes, float *scales, int32_t *sums, const f
     }
 QUANTIZE_FAULTS(QUANTIZE_MUTANT)
 
-/* ---- rmsnorm ---------------------------------------------------------------------------------- */
+/* ---- rmsnorm --------------------------------------------------------------------------------- */
 
 #define NORM_FAULTS(X)                                                                             \
     X(rmsnorm, NORM_RIGHT, RIGHT, "no fault")                                                      \
@@ -123,7 +123,7 @@ static inline void norm(float *y, const float *x, const float *w, size_t n, floa
     }
 NORM_FAULTS(NORM_MUTANT)
 
-/* ---- arithmetic by element -------------------------------------------------------------------- */
+/* ---- arithmetic by element ------------------------------------------------------------------- */
 
 #define ADD_FAULTS(X)                                                                              \
     X(add, ADD_SHORT, WRONG, "the last element is skipped")                                        \
@@ -227,7 +227,7 @@ static inline void silu_mul(float *y, const float *gate, const float *up, size_t
     }
 SILU_FAULTS(SILU_MUTANT)
 
-/* ---- rotation --------------------------------------------------------------------------------- */
+/* ---- rotation -------------------------------------------------------------------------------- */
 
 #define ANGLE_FAULTS(X)                                                                            \
     X(rope_angles, ANGLE_RIGHT, RIGHT, "no fault")                                                 \
@@ -295,7 +295,7 @@ static inline void rope(float *x, const float *co, const float *si, size_t n, in
     }
 ROPE_FAULTS(ROPE_MUTANT)
 
-/* ---- sampler and checks ----------------------------------------------------------------------- */
+/* ---- sampler and checks ---------------------------------------------------------------------- */
 
 #define EXP_FAULTS(X)                                                                              \
     X(exp_sum, EXP_RIGHT, RIGHT, "no fault")                                                       \

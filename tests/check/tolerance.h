@@ -12,22 +12,23 @@
 #define U 0x1p-24
 #define LEAST 0x1p-149
 
-/* DOT(k): k roundings in a row, each at most U of a partial sum, which sum|w x| bounds. `lost` counts
- * what may underflow: a result, or the product of two scales, times the integer it multiplies. */
+/* DOT(k): k roundings in a row, each at most U of a partial sum, which sum|w x| bounds. `lost`
+ * counts what may underflow: a result, or the product of two scales, times the integer it
+ * multiplies. */
 static inline double tol_dot(double k, double sum_abs, double lost)
 {
     return k * U * sum_abs + lost * LEAST;
 }
 
 /* ROW(n): a lane adds n/16 squares, the fold 4; the square root halves that. Then mean, eps, root,
- * reciprocal, two products: 8 more. A product may underflow, and is then multiplied by the weight. */
+ * reciprocal, two products: 8 more. A product may underflow, and the weight multiplies that. */
 static inline double tol_norm(size_t n, double want, double weight)
 {
     return ((double)n / 32 + 8) * U * fabs(want) + (fabs(weight) + 1) * LEAST;
 }
 
-/* EXP: the polynomial's 1.5 U as math.h says; `arg` is the error of the argument. Results under e^-80
- * are 0 by contract. */
+/* EXP: the polynomial's 1.5 U as math.h says; `arg` is the error of the argument. Results under
+ * e^-80 are 0 by contract. */
 static inline double tol_exp(double want, double arg)
 {
     return (1.5 * U + 1.01 * arg) * want + 2e-35;
@@ -38,7 +39,7 @@ static inline double tol_exp(double want, double arg)
 #define TOL_TRIG_FAR 4e-7 /* 2^19 .. 2^21: the quarter is chosen less well, so r leaves the fit */
 #define TOL_TANH 1e-7
 
-/* CAP: c * tanh(y / c): the quotient's error counts at most 0.45 of itself in tanh, the product U. */
+/* CAP: c * tanh(y / c): the quotient's error counts at most 0.45 of itself, the product U. */
 static inline double tol_cap(double c) { return c * (TOL_TANH + 2 * U); }
 
 /* ULP(n) for a few dependent roundings. */
