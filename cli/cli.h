@@ -22,7 +22,7 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_PIPE = 141, EXIT_TERMINATED 
 /* ---- options (options.c) -------------------------------------------------------------------- */
 
 typedef struct cli_opts {
-    const char *model, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
+    const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
     const char *bos, *eos, *date, *format, *template_file;
     const char *stops[CLI_MAX_STOPS];
     size_t n_stops;
@@ -64,7 +64,8 @@ enum {
     OPT_DECODE = 1 << 14,   /* detokenize: --ids, --skip-special */
     OPT_TEMPLATE = 1 << 15,
     OPT_RAW = 1 << 16,
-    OPT_ANY = 1 << 30 /* --help, -q: every command */
+    OPT_PAIR = 1 << 17, /* a second model is the second argument */
+    OPT_ANY = 1 << 30   /* --help, -q: every command */
 };
 
 /* Fills o for a command from its arguments; an exit code after an error, else 0. */
@@ -306,6 +307,31 @@ bool cli_get_ids(const mote_value *dict, const char *key, cli_ids *out);
 /* A whole JSON text that is a list of ids, or an object with "ids". */
 bool cli_parse_ids(cli_ids *out, const cli_text *text);
 
+/* ---- ids in windows (windows.c) -------------------------------------------------------------- */
+
+#define CLI_MAX_ENGINES 2
+
+typedef struct cli_windows {
+    cli_engine *engines[CLI_MAX_ENGINES]; /* the first has the options and the tokenizer */
+    size_t n_engines;
+    /* Called for each term with every engine's logits there and the id that follows; at the end of
+     * each window of n terms. */
+    void (*term)(void *user, const float *const *logits, int32_t next);
+    void (*end)(void *user, size_t n);
+    void *user;
+    cli_ids ids;
+    size_t window, n_windows, n_terms;
+    mote_row *rows;
+    cli_progress progress;
+} cli_windows;
+
+/* Reads --ids or the text and makes the sessions. */
+int cli_windows_open(cli_windows *w);
+int cli_windows_run(cli_windows *w, const char *label);
+void cli_windows_close(cli_windows *w); /* the engines stay open */
+/* ln of the sum of exp(x[i]). */
+double cli_log_sum(const float *x, size_t n);
+
 /* ---- commands ------------------------------------------------------------------------------- */
 
 int cmd_run(const cli_opts *o);
@@ -319,6 +345,7 @@ int cmd_detokenize(const cli_opts *o);
 int cmd_template(const cli_opts *o);
 int cmd_logits(const cli_opts *o);
 int cmd_perplexity(const cli_opts *o);
+int cmd_compare(const cli_opts *o);
 int cmd_bench(const cli_opts *o);
 int cmd_doctor(const cli_opts *o);
 

@@ -339,6 +339,10 @@ static int parse_option(cli_opts *o, const cli_command *command, int *i, int arg
 
 static int parse_plain(cli_opts *o, const cli_command *command, const char *arg)
 {
+    if (command->options & OPT_PAIR && o->model && !o->other) {
+        o->other = arg;
+        return 0;
+    }
     if (!(command->options & OPT_MODEL) || o->model)
         return cli_error(EXIT_USAGE, arg, "mote %s takes no such argument (mote %s --help)",
                          command->name, command->name);

@@ -56,6 +56,17 @@ def usage_errors(m):
 
 
 @test
+def compare_measures_the_distance(m):
+    other = m.convert(m.hub, "other.mote", "--type", "q4")
+    flags = ["-p", "hello " * 30, "-c", 32, "--json"]
+    same = out_json("compare", m.good, m.good, *flags)
+    assert same["mean_kl"] == 0 and same["same_top_1"] == 1 and same["ppl"] == same["other_ppl"]
+    far = out_json("compare", m.good, other, *flags)
+    assert far["mean_kl"] > 0 and far["kl_99_9"] >= far["median_kl"], far
+    refused(2, "two models", "compare", m.good, "-p", "hello")
+
+
+@test
 def errors_name_the_file(m):
     refused(4, "absent.mote", "info", m.folder / "absent.mote")
     refused(4, "absent.txt", "run", m.good, "-f", m.folder / "absent.txt")
