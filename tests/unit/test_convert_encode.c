@@ -142,3 +142,32 @@ TEST(encode_q4_takes_any_magnitude)
         CHECK(sizes[n] > 0 || (steps[0] == 0 && codes[3] == MOTE_BOOK_ZERO));
     }
 }
+
+/* Random blocks of the types that are read and encoded anew; the checksums are those of the values
+ * that the Python package gguf gives for the same bytes. */
+TEST(gguf_blocks_decode_as_the_reference)
+{
+    static const struct {
+        enum src_type type;
+        size_t half, n_halves; /* scales, set to 0.1 so that nothing overflows */
+        uint32_t crc;
+    } cases[] = {{SRC_Q5_0, 0, 1, 0x297a2732},   {SRC_Q5_1, 0, 2, 0x644ff7d1},
+                 {SRC_IQ4_NL, 0, 1, 0x6d0d9834}, {SRC_Q2_K, 80, 2, 0x3a82b681},
+                 {SRC_Q3_K, 108, 1, 0x55915d30}, {SRC_Q4_K, 0, 2, 0x5131d20a},
+                 {SRC_Q5_K, 0, 2, 0xabccb816},   {SRC_Q6_K, 208, 1, 0x1270123d},
+                 {SRC_IQ4_XS, 0, 1, 0x7a1acec7}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static uint8_t bytes[4 * 256];
+        static float values[4 * 256];
+        size_t unit = src_unit_bytes(cases[i].type), n = 4 * src_block(cases[i].type);
+        uint64_t seed = 7;
+        for (size_t j = 0; j < 4 * unit; j++)
+            bytes[j] = (uint8_t)(test_random(&seed) >> 32);
+        for (size_t j = 0; j < 8 * cases[i].n_halves; j++) {
+            size_t at = j / (2 * cases[i].n_halves) * unit + j % (2 * cases[i].n_halves);
+            bytes[cases[i].half + at] = j % 2 ? 0x2e : 0x66;
+        }
+        decode_values(cases[i].type, bytes, n, values);
+        CHECK(mote_crc32c(0, values, n * sizeof *values) == cases[i].crc);
+    }
+}

@@ -79,7 +79,7 @@ void decode_values(enum src_type from, const uint8_t *bytes, size_t n, float *ou
     case SRC_Q8_0: decode_q8_0(bytes, n, out); break;
     case SRC_Q4_0: decode_q4_0(bytes, n, out); break;
     case SRC_Q4_1: decode_q4_1(bytes, n, out); break;
-    case SRC_TYPES: break;
+    default: decode_blocks(from, bytes, n, out); break;
     }
 }
 
@@ -231,7 +231,7 @@ static bool is_twin(enum src_type from, enum mote_type to, uint32_t group)
 
 encoder encoder_make(enum src_type from, enum mote_type to, uint32_t group, size_t k)
 {
-    size_t unit = src_is_blocks(from) ? SRC_BLOCK : 1, padded_k = mote_padded_k(to, group, k);
+    size_t unit = src_block(from), padded_k = mote_padded_k(to, group, k);
     return (encoder){.from = from,
                      .to = to,
                      .group = group,

@@ -30,8 +30,10 @@ encoder encoder_make(enum src_type from, enum mote_type to, uint32_t group, size
 encode_status encode_tile(const encoder *e, const uint8_t *rows, size_t n_rows, uint8_t *tile,
                           float *scratch, encode_fault *fault);
 
-/* n values of a row as f32. n is a multiple of 32 for block types. */
+/* n values of a row as f32. n is a multiple of src_block(from). */
 void decode_values(enum src_type from, const uint8_t *bytes, size_t n, float *out);
+/* The same for types that are not kept (gguf_blocks.c). */
+void decode_blocks(enum src_type from, const uint8_t *bytes, size_t n, float *out);
 
 /* The first value that is infinite or NaN; n: there is none. */
 size_t find_not_finite(const float *x, size_t n);

@@ -238,23 +238,12 @@ static const struct {
     const char *name;
     enum src_type type;
 } types[] = {
-    {0, "F32", SRC_F32},
-    {1, "F16", SRC_F16},
-    {2, "Q4_0", SRC_Q4_0},
-    {3, "Q4_1", SRC_Q4_1},
-    {6, "Q5_0", SRC_UNSUPPORTED},
-    {7, "Q5_1", SRC_UNSUPPORTED},
-    {8, "Q8_0", SRC_Q8_0},
-    {9, "Q8_1", SRC_UNSUPPORTED},
-    {10, "Q2_K", SRC_UNSUPPORTED},
-    {11, "Q3_K", SRC_UNSUPPORTED},
-    {12, "Q4_K", SRC_UNSUPPORTED},
-    {13, "Q5_K", SRC_UNSUPPORTED},
-    {14, "Q6_K", SRC_UNSUPPORTED},
-    {15, "Q8_K", SRC_UNSUPPORTED},
-    {20, "IQ4_NL", SRC_UNSUPPORTED},
-    {23, "IQ4_XS", SRC_UNSUPPORTED},
-    {30, "BF16", SRC_BF16},
+    {0, "F32", SRC_F32},        {1, "F16", SRC_F16},           {2, "Q4_0", SRC_Q4_0},
+    {3, "Q4_1", SRC_Q4_1},      {6, "Q5_0", SRC_Q5_0},         {7, "Q5_1", SRC_Q5_1},
+    {8, "Q8_0", SRC_Q8_0},      {9, "Q8_1", SRC_UNSUPPORTED},  {10, "Q2_K", SRC_Q2_K},
+    {11, "Q3_K", SRC_Q3_K},     {12, "Q4_K", SRC_Q4_K},        {13, "Q5_K", SRC_Q5_K},
+    {14, "Q6_K", SRC_Q6_K},     {15, "Q8_K", SRC_UNSUPPORTED}, {20, "IQ4_NL", SRC_IQ4_NL},
+    {23, "IQ4_XS", SRC_IQ4_XS}, {30, "BF16", SRC_BF16},
 };
 
 static void set_type(reader *r, src_tensor *t, uint32_t number)
@@ -297,7 +286,7 @@ static void get_tensor(reader *r, src_tensor *t, uint64_t alignment, mote_checke
     t->offset = get_u64(r);
     if (r->status)
         return;
-    uint64_t unit = src_is_blocks(t->type) ? SRC_BLOCK : 1;
+    uint64_t unit = src_block(t->type);
     if (n.overflow || t->shape[t->rank - 1] % unit)
         fail(r, "a tensor's dimensions do not fit its type");
     n = mote_checked_mul(mote_checked_of(n.value / unit), src_unit_bytes(t->type));

@@ -71,7 +71,7 @@ void graph_add_vector(graph *g, uint32_t place, uint32_t kind, const char *name,
                       uint32_t pair_rows)
 {
     const src_tensor *src = find_tensor(g, name, 1, n, 1);
-    if (src && src_is_blocks(src->type))
+    if (src && src_block(src->type) > 1)
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "tensor %s is quantised, which a vector must not be",
                    src->label);
     out_tensor *t = src ? add_out(g, place, kind, MOTE_SHAPE_VECTOR) : NULL;
@@ -164,11 +164,12 @@ mote_status graph_build(graph *g, source *s)
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
+/* What has no twin becomes q8, which is finer than any of it. */
 static enum mote_type kept_type(enum src_type type)
 {
-    static const enum mote_type types[SRC_TYPES] = {MOTE_F32, MOTE_F16,  MOTE_BF16,
-                                                    MOTE_Q8,  MOTE_Q4_0, MOTE_Q4_1};
-    return types[type];
+    static const enum mote_type types[] = {MOTE_F32, MOTE_F16,  MOTE_BF16,
+                                           MOTE_Q8,  MOTE_Q4_0, MOTE_Q4_1};
+    return src_is_kept(type) ? types[type] : MOTE_Q8;
 }
 
 /* At q4, what hurts most stays at q8: embedding and output head, and the narrow k and v. */
@@ -199,6 +200,23 @@ static void choose_type(out_tensor *t, mote_convert_type type, bool keeps_types)
         t->group = t->type == MOTE_Q8 && !keep && t->k % 64 == 0 ? 64 : 32;
 }
 
+/* Tells what `keep` could not keep. */
+static void note_changed(const graph *g, mote_convert_type type)
+{
+    const src_tensor *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_outs; i++) {
+        const src_tensor *src = g->outs[i].src;
+        bool changed = g->outs[i].shape == MOTE_SHAPE_MATRIX && !src_is_kept(src->type);
+        first = changed && !first ? src : first;
+        n += changed;
+    }
+    bool keeps = type == MOTE_CONVERT_KEEP || (type == MOTE_CONVERT_AUTO && g->src->keeps_types);
+    if (keeps && n)
+        source_note(g->src, "%zu tensors of types that cannot be kept (%s: %s) became q8", n,
+                    first->label, first->type_name);
+}
+
 /* The index tells people one type: the one asked for, or what most weights were kept at. */
 void graph_choose_types(graph *g, mote_convert_type type)
 {
@@ -209,6 +227,7 @@ void graph_choose_types(graph *g, mote_convert_type type)
             choose_type(&g->outs[i], type, g->src->keeps_types);
             weights[g->outs[i].type] += g->outs[i].rows * g->outs[i].k;
         }
+    note_changed(g, type);
     for (uint32_t i = 1; i < MOTE_TYPES; i++)
         most = weights[i] > weights[most] ? i : most;
     bool is_free = type == MOTE_CONVERT_KEEP || type == MOTE_CONVERT_AUTO;

@@ -40,17 +40,40 @@ mote_status file_read_all(const src_file *f, size_t max_bytes, pool *p, char **t
 
 /* ---- tensors -------------------------------------------------------------------------------- */
 
-enum src_type { SRC_F32, SRC_F16, SRC_BF16, SRC_Q8_0, SRC_Q4_0, SRC_Q4_1, SRC_TYPES };
+enum src_type {
+    SRC_F32,
+    SRC_F16,
+    SRC_BF16,
+    SRC_Q8_0, /* from here on blocks of 32; these three are kept code for code */
+    SRC_Q4_0,
+    SRC_Q4_1,
+    SRC_Q5_0, /* these are read and encoded anew */
+    SRC_Q5_1,
+    SRC_IQ4_NL,
+    SRC_Q2_K, /* from here on blocks of 256 */
+    SRC_Q3_K,
+    SRC_Q4_K,
+    SRC_Q5_K,
+    SRC_Q6_K,
+    SRC_IQ4_XS,
+    SRC_TYPES
+};
 #define SRC_UNSUPPORTED SRC_TYPES /* known, with a name, but nothing a weight can be read from */
 
-#define SRC_BLOCK 32u /* weights of a GGUF block */
+#define SRC_BLOCK 32u /* weights of a GGUF block that is kept */
 /* Bytes of a block of the quantised types, of one value of the others. */
 static inline size_t src_unit_bytes(enum src_type type)
 {
-    static const uint8_t bytes[SRC_TYPES] = {4, 2, 2, 34, 18, 20};
+    static const uint8_t bytes[SRC_TYPES] = {4,  2,  2,   34,  18,  20,  22, 24,
+                                             18, 84, 110, 144, 176, 210, 136};
     return bytes[type];
 }
-static inline bool src_is_blocks(enum src_type type) { return type >= SRC_Q8_0; }
+/* Weights of a block, 1 for the other types. */
+static inline size_t src_block(enum src_type type)
+{
+    return type < SRC_Q8_0 ? 1 : type < SRC_Q2_K ? 32 : 256;
+}
+static inline bool src_is_kept(enum src_type type) { return type < SRC_Q5_0; }
 
 #define SRC_MAX_RANK 8
 #define SRC_MAX_TENSORS (1u << 18)
