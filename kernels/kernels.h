@@ -111,6 +111,8 @@ typedef struct mote_kernels {
     float (*exp_sum)(float *y, const float *x, float max, size_t n);
     /* Index of the largest value, the lowest on ties; n >= 1, no NaN. */
     size_t (*argmax)(const float *x, size_t n);
+    /* Index of the first x[i] > limit, i in [begin, n); n: there is none. */
+    size_t (*next_above)(const float *x, size_t begin, size_t n, float limit);
     /* All finite? */
     bool (*finite)(const float *x, size_t n);
 

@@ -111,8 +111,7 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
         kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL, dim);
 }
 
-/* ---- many rows: all blocks by one thread
- * ------------------------------------------------------ */
+/* ---- many rows: all blocks by one thread ---------------------------------------------------- */
 
 static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
 {
@@ -172,8 +171,7 @@ static void attend_many(mote_run *r, uint32_t thread, size_t layer)
     }
 }
 
-/* ---- few rows: by blocks
- * ---------------------------------------------------------------------- */
+/* ---- few rows: by blocks -------------------------------------------------------------------- */
 
 /* Result of (row, head, block): [max_head_dim + 2], the last two max and sum. */
 static float *partial(const mote_run *r, size_t row, size_t head, size_t block)
@@ -226,8 +224,7 @@ static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t he
     k->divide(out, out, sum, dim);
 }
 
-/* ---- entries
- * ---------------------------------------------------------------------------------- */
+/* ---- entries -------------------------------------------------------------------------------- */
 
 /* Attention of all rows. The results are whole after a barrier and mote_attended. */
 void mote_attend(mote_run *r, uint32_t thread, size_t layer)

@@ -134,8 +134,7 @@ static void forward(void *arg, uint32_t thread)
     mote_fp_leave(fp);
 }
 
-/* ---- the call
- * --------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------------------------- */
 
 /* Rows of a session stand together and go on where it stopped. */
 static mote_status check_rows(const mote_session *lead, const mote_row *rows, size_t n_rows,

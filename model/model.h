@@ -110,8 +110,7 @@ struct mote_session {
 /* The model's kernel table. */
 const mote_kernels *mote_model_kernels(const mote_model *model);
 
-/* ---- one forward pass, as every thread sees it
- * ------------------------------------------------ */
+/* ---- one forward pass, as every thread sees it ---------------------------------------------- */
 
 typedef struct mote_run {
     const mote_model *model;

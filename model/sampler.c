@@ -141,8 +141,7 @@ size_t mote_sampler_bytes(size_t n_vocab, const mote_sampler_opts *opts, mote_er
     return (size_t)a.used;
 }
 
-/* ---- random numbers: xoshiro256++, seeded by splitmix64
- * ---------------------------------------- */
+/* ---- random numbers: xoshiro256++, seeded by splitmix64 ------------------------------------- */
 
 static void seed_random(uint64_t state[4], uint64_t seed)
 {
@@ -241,8 +240,7 @@ static const float *adjust(mote_sampler *s, const float *logits)
     return s->logits;
 }
 
-/* ---- candidates in order
- * ---------------------------------------------------------------------- */
+/* ---- candidates in order -------------------------------------------------------------------- */
 
 /* A float as an unsigned number of the same order; -0 counts as 0. */
 static uint64_t pack(float x, size_t id)
@@ -288,9 +286,9 @@ static void select_top(const mote_sampler *s, const float *logits)
     for (size_t i = k / 2; i-- > 0;)
         sink(heap, k, i);
     float worst = unpack_logit(heap[0]);
-    for (size_t i = k; i < s->n_vocab; i++) {
-        if (!(logits[i] > worst)) /* an equal one has the larger id */
-            continue;
+    /* An equal one has the larger id and stays out. */
+    for (size_t i = k; (i = s->kernels->next_above(logits, i, s->n_vocab, worst)) < s->n_vocab;
+         i++) {
         heap[0] = pack(logits[i], i);
         sink(heap, k, 0);
         worst = unpack_logit(heap[0]);

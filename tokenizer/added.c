@@ -43,8 +43,7 @@ static size_t find_longest(const mote_tokenizer *t, const tok_search *s, size_t 
     return best;
 }
 
-/* ---- conditions at the borders
- * -------------------------------------------------------------------- */
+/* ---- conditions at the borders -------------------------------------------------------------- */
 
 /* Begin of the character that ends at `end` > 0. */
 static size_t step_back(const uint8_t *p, size_t end)
@@ -90,8 +89,7 @@ static void take_blanks(const tok_search *s, unsigned flags, tok_match *m)
         m->end += utf8_length(s->text[m->end]);
 }
 
-/* ---- what may not become special
- * ---------------------------------------------------------------- */
+/* ---- what may not become special ------------------------------------------------------------ */
 
 enum { FREE, TOUCHED, INSIDE };
 
@@ -112,8 +110,7 @@ static int plainness(tok_encoder *e, const tok_search *s, size_t begin, size_t e
     return e->plain->begin <= begin && end <= e->plain->end ? INSIDE : TOUCHED;
 }
 
-/* ---- the search
- * --------------------------------------------------------------------------------- */
+/* ---- the search ----------------------------------------------------------------------------- */
 
 bool mote_tok_next_added(tok_encoder *e, tok_search *s, tok_match *match)
 {

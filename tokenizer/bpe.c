@@ -9,8 +9,7 @@
 #define MOST_SHORT 40u /* symbols */
 #define NO_RANK UINT32_MAX
 
-/* ---- the symbols that a piece begins as
- * --------------------------------------------------------- */
+/* ---- the symbols that a piece begins as ----------------------------------------------------- */
 
 typedef struct symbols {
     const mote_tokenizer *t;
@@ -66,8 +65,7 @@ static size_t find_symbols(const mote_tokenizer *t, uint32_t *ids, const uint8_t
     return s.n;
 }
 
-/* ---- short pieces
- * ------------------------------------------------------------------------------- */
+/* ---- short pieces --------------------------------------------------------------------------- */
 
 static void look_up(const mote_tokenizer *t, const uint32_t *ids, size_t n, size_t i,
                     uint32_t *rank, uint32_t *to)
@@ -103,8 +101,7 @@ static void merge_short(tok_encoder *e, const uint8_t *p, size_t bytes)
         tok_emit(e, ids[i]);
 }
 
-/* ---- long pieces
- * -------------------------------------------------------------------------------- */
+/* ---- long pieces ---------------------------------------------------------------------------- */
 
 /* Symbols in a list; possible merges in a heap by (rank, place), those that a merge made untrue
  * among them: they are recognised when they come up. A merge takes one out and puts at most two in,

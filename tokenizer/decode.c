@@ -97,8 +97,7 @@ static void put_id(sink *s, const mote_tokenizer *t, int32_t id, bool skip_speci
         s->m->strip = id == t->h->bos;
 }
 
-/* ---- all at once
- * -------------------------------------------------------------------------------- */
+/* ---- all at once ---------------------------------------------------------------------------- */
 
 /* The ids from i on that are byte tokens, skipped ones among them: where the run ends; whether its
  * bytes are UTF-8. */
@@ -149,8 +148,7 @@ size_t mote_decode(const mote_tokenizer *t, const int32_t *ids, size_t n, bool s
     return s.n;
 }
 
-/* ---- as they come
- * ------------------------------------------------------------------------------- */
+/* ---- as they come --------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(memory) <= sizeof((mote_decoder *)0)->state,
                "a decoder's state is too small");

@@ -40,8 +40,7 @@ void *mote_tok_take(tok_encoder *e, size_t bytes)
     return p;
 }
 
-/* ---- pieces
- * ------------------------------------------------------------------------------------- */
+/* ---- pieces --------------------------------------------------------------------------------- */
 
 /* Steps are nested: each cuts the pieces of the one before. ends[i]: where the piece at work ends
  * by the first i steps. */
@@ -73,8 +72,7 @@ static void encode_stretch(tok_encoder *e, uint8_t *own, const uint8_t *p, size_
     encode_pieces(e, p, n);
 }
 
-/* ---- normalising
- * -------------------------------------------------------------------------------- */
+/* ---- normalising ---------------------------------------------------------------------------- */
 
 enum { AS_IT_IS, REPAIR = 1, MARKS = 2, COMPOSE = 4 }; /* what a text needs */
 
@@ -156,8 +154,7 @@ static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uin
     return p;
 }
 
-/* ---- stretches between added tokens
- * --------------------------------------------------------------- */
+/* ---- stretches between added tokens --------------------------------------------------------- */
 
 static bool has_normalized_tokens(const tok_header *h)
 {

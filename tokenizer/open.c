@@ -116,8 +116,7 @@ mote_status mote_tokenizer_init(mote_tokenizer **out, void *mem, size_t mem_byte
 
 uint32_t mote_tokenizer_vocab_size(const mote_tokenizer *t) { return t->h->n_vocab; }
 
-/* ---- look-ups
- * --------------------------------------------------------------------------------- */
+/* ---- look-ups ------------------------------------------------------------------------------- */
 
 mote_text mote_tok_piece(const mote_tokenizer *t, uint32_t id)
 {

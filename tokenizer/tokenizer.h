@@ -25,8 +25,7 @@ struct mote_tokenizer {
     const tok_composition *compositions;
 };
 
-/* ---- tables (open.c)
- * -------------------------------------------------------------------------- */
+/* ---- tables (open.c) ------------------------------------------------------------------------ */
 
 /* Bytes of an entry; empty when id is none or its record is damaged. */
 mote_text mote_tok_piece(const mote_tokenizer *t, uint32_t id);
@@ -50,8 +49,7 @@ static inline bool tok_is_space(uint32_t c) /* Unicode's White_Space */
            c == 0x205f || c == 0x3000;
 }
 
-/* ---- encoding
- * --------------------------------------------------------------------------------- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 /* One mote_encode call. */
 typedef struct tok_encoder {

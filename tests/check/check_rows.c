@@ -337,6 +337,28 @@ static void run_argmax(check *c)
         check_same(c, (double)*got, (double)want);
 }
 
+static void run_next_above(check *c)
+{
+    size_t n = pick_n(c), kind = pick_kind(c);
+    if (!check_begin(c))
+        return;
+    float *from = check_floats(c, n, kind), limit = 0.0f;
+    size_t begin = check_below(c, n + 1), where = check_cycle(c, "limit", 3), want = begin, *got;
+    if (where == 1) /* only what is larger than all before */
+        for (size_t i = 0; i < n; i++)
+            limit = i == 0 || (from[i] > limit && check_below(c, 4)) ? from[i] : limit;
+    if (where == 2)
+        limit = INFINITY;
+    while (want < n && !(from[want] > limit))
+        want++;
+    const float *x = check_in(c, "x", from, n * sizeof *x);
+    got = check_out(c, "index", sizeof *got);
+    set_work(c, n, 4);
+    CALL(c, *got = c->k->next_above(x, begin, n, limit));
+    if (c->oracle)
+        check_same(c, (double)*got, (double)want);
+}
+
 static void run_finite(check *c)
 {
     size_t n = pick_n(c), kind = pick_kind(c);
@@ -371,6 +393,7 @@ const check_slot row_slots[] = {
     {"rope", SLOT(rope), run_rope, 0, heads, false},
     {"exp_sum", SLOT(exp_sum), run_exp_sum, 0, rows, false},
     {"argmax", SLOT(argmax), run_argmax, 0, rows, false},
+    {"next_above", SLOT(next_above), run_next_above, 0, rows, false},
     {"finite", SLOT(finite), run_finite, 0, rows, false},
     {0},
 };

@@ -19,8 +19,7 @@ typedef struct fixture {
     _Alignas(MOTE_ALIGN) char memory[1024];
 } fixture;
 
-/* ---- making one
- * ------------------------------------------------------------------------------- */
+/* ---- making one ----------------------------------------------------------------------------- */
 
 /* GPT-2's letters for bytes as JSON strings, ids 0 to 255, then merges over a, b, c and the
  * blank. */
@@ -108,8 +107,7 @@ static bool open_fixture(fixture *f)
     return ok && CHECK(mote_convert(&o, &err) == MOTE_OK) && CHECK(load(f, path));
 }
 
-/* ---- using it
- * --------------------------------------------------------------------------------- */
+/* ---- using it ------------------------------------------------------------------------------- */
 
 typedef struct ids {
     int32_t ids[4096];

@@ -20,8 +20,7 @@ static mote_sampler *make(const tiny_model *t, const mote_sampler_opts *o)
     return s;
 }
 
-/* ---- the plain one: probabilities of every id, in double
- * --------------------------------------- */
+/* ---- the plain one: probabilities of every id, in double ------------------------------------ */
 
 typedef struct plain {
     double p[N_VOCAB]; /* by id */

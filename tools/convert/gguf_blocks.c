@@ -16,8 +16,7 @@ static float half_at(const uint8_t *p)
     return mote_f16_to_f32(u);
 }
 
-/* ---- blocks of 32
- * ------------------------------------------------------------------------------- */
+/* ---- blocks of 32 --------------------------------------------------------------------------- */
 
 /* f16 scale, (f16 minimum,) 32 fifth bits, 16 bytes: code i low, code i + 16 high. */
 static void decode_q5(const uint8_t *p, float *out, bool has_minimum)
@@ -45,8 +44,7 @@ static void decode_iq4(const uint8_t *codes, float scale, float *out)
     }
 }
 
-/* ---- super-blocks
- * ------------------------------------------------------------------------------- */
+/* ---- super-blocks --------------------------------------------------------------------------- */
 
 /* f16 scale, 8 scales of 6 bits (2 high bits each in a u16, 4 low bits in 4 bytes), codes. */
 static void decode_iq4_xs(const uint8_t *p, float *out)

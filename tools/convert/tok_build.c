@@ -29,8 +29,7 @@ static void *add_table(builder *b, uint32_t which, size_t bytes)
     return data;
 }
 
-/* ---- entries as they decode
- * --------------------------------------------------------------------- */
+/* ---- entries as they decode ----------------------------------------------------------------- */
 
 /* Byte-level text back to bytes; false: a character is none of the 256 letters. */
 static bool letters_to_bytes(const builder *b, mote_text text, char *out, size_t *n)
@@ -114,8 +113,7 @@ static mote_status build_pieces(builder *b)
     return n > UINT32_MAX ? no_memory(d) : MOTE_OK;
 }
 
-/* ---- first symbols
- * ------------------------------------------------------------------------------ */
+/* ---- first symbols -------------------------------------------------------------------------- */
 
 static bool is_symbol(const tok_draft *d, size_t id)
 {
@@ -140,8 +138,7 @@ static void find_symbols(builder *b)
     }
 }
 
-/* ---- hashes
- * ------------------------------------------------------------------------------------- */
+/* ---- hashes --------------------------------------------------------------------------------- */
 
 static const tok_merge *find_merge(const builder *b, const tok_merge *slots, uint32_t left,
                                    uint32_t right)
@@ -215,8 +212,7 @@ static mote_status build_hash(builder *b, uint32_t which, size_t n, uint32_t *n_
                         b->d->file);
 }
 
-/* ---- entries that merging gives back
- * --------------------------------------------------------------- */
+/* ---- entries that merging gives back -------------------------------------------------------- */
 
 /* First symbols of an entry's text; 0: they do not do. */
 static size_t split_entry(const builder *b, mote_text p, uint32_t ids[MOST_WHOLE])
@@ -293,8 +289,7 @@ static void cut_words(builder *b)
     d->h.steps[d->h.n_steps++].kind = TOK_STEP_WORDS;
 }
 
-/* ---- added tokens
- * ------------------------------------------------------------------------------- */
+/* ---- added tokens --------------------------------------------------------------------------- */
 
 static int compare_added(const void *a, const void *b)
 {
@@ -335,8 +330,7 @@ static mote_status build_added(builder *b)
     return MOTE_OK;
 }
 
-/* ---- character data
- * ----------------------------------------------------------------------------- */
+/* ---- character data ------------------------------------------------------------------------- */
 
 static bool wants_classes(const tok_draft *d)
 {
@@ -366,8 +360,7 @@ static mote_status build_unicode(builder *b)
     return MOTE_OK;
 }
 
-/* ---- the whole
- * ---------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static int compare_tables(const void *a, const void *b)
 {

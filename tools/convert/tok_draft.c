@@ -119,8 +119,7 @@ mote_status draft_add(tok_draft *d, uint32_t id, mote_text text, bool special, u
     return MOTE_OK;
 }
 
-/* ---- GPT-2's letters for bytes
- * ------------------------------------------------------------------ */
+/* ---- GPT-2's letters for bytes -------------------------------------------------------------- */
 
 static bool is_printable(unsigned byte)
 {

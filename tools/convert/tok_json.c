@@ -40,8 +40,7 @@ mote_status tok_json_refuse(tok_draft *d, const char *what, const cJSON *item)
                         what, cJSON_IsString(type) ? type->valuestring : "without a type");
 }
 
-/* ---- entries
- * ------------------------------------------------------------------------------------ */
+/* ---- entries -------------------------------------------------------------------------------- */
 
 static mote_status fail(tok_draft *d, const char *what)
 {
@@ -149,8 +148,7 @@ static mote_status read_model(tok_draft *d, const cJSON *model)
     return status ? status : read_merges(d, json_get(model, "merges"));
 }
 
-/* ---- added tokens
- * ------------------------------------------------------------------------------- */
+/* ---- added tokens --------------------------------------------------------------------------- */
 
 static mote_status read_added(tok_draft *d, const cJSON *added)
 {
@@ -177,8 +175,7 @@ static mote_status read_added(tok_draft *d, const cJSON *added)
     return status;
 }
 
-/* ---- the whole
- * ---------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static mote_status read_all(tok_draft *d, const cJSON *json, const cJSON *model)
 {

@@ -35,8 +35,7 @@ static bool is_pattern(const cJSON *part, const char *kind, const char *text)
     return tok_json_is(json_get(part, "pattern"), kind, text);
 }
 
-/* ---- normaliser
- * --------------------------------------------------------------------------------- */
+/* ---- normaliser ----------------------------------------------------------------------------- */
 
 static mote_status read_normalizer(tok_draft *d, const cJSON *normalizer)
 {
@@ -59,8 +58,7 @@ static mote_status read_normalizer(tok_draft *d, const cJSON *normalizer)
     return MOTE_OK;
 }
 
-/* ---- pre-tokenizer
- * ------------------------------------------------------------------------------ */
+/* ---- pre-tokenizer -------------------------------------------------------------------------- */
 
 static mote_status add_step(tok_draft *d, enum tok_step_kind kind, uint32_t param)
 {
@@ -181,8 +179,7 @@ mote_status tok_json_preparation(tok_draft *d, const cJSON *json)
     return status ? status : normalize_added(d);
 }
 
-/* ---- decoder
- * ------------------------------------------------------------------------------------ */
+/* ---- decoder -------------------------------------------------------------------------------- */
 
 static mote_status read_strip(tok_draft *d, const cJSON *part, bool fused)
 {
@@ -231,8 +228,7 @@ mote_status tok_json_decoder(tok_draft *d, const cJSON *decoder)
     return MOTE_OK;
 }
 
-/* ---- post-processor
- * ----------------------------------------------------------------------------- */
+/* ---- post-processor ------------------------------------------------------------------------- */
 
 static mote_status add_affix(tok_draft *d, bool before, const cJSON *id)
 {

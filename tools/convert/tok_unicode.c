@@ -82,8 +82,7 @@ uint8_t *unicode_classes(size_t *bytes)
     return table;
 }
 
-/* ---- canonical composition
- * ---------------------------------------------------------------------- */
+/* ---- canonical composition ------------------------------------------------------------------ */
 
 #define MOST_TEXT 8 /* characters of a full decomposition */
 

@@ -49,8 +49,7 @@ static mote_status add_affixes(tok_draft *d, const tok_vocab *v)
     return MOTE_OK;
 }
 
-/* ---- byte-level vocabularies with merges
- * -------------------------------------------------------- */
+/* ---- byte-level vocabularies with merges ---------------------------------------------------- */
 
 /* tokenizer.ggml.pre: how texts are split (llama.cpp's names). */
 static const struct {
@@ -114,8 +113,7 @@ static mote_status read_bpe(tok_draft *d, const tok_vocab *v)
     return status ? status : read_added(d, v);
 }
 
-/* ---- SentencePiece vocabularies: the merge that makes the entry of best score
- * ------------------------ */
+/* ---- SentencePiece vocabularies: the merge that makes the entry of best score --------------- */
 
 typedef struct scored {
     float score;
