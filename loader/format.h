@@ -105,7 +105,7 @@ enum {
     MOTE_BIAS_ALL = 127
 };
 
-/* One layer of the graph:  x += attention(norm(x));  x += mlp(norm(x)), norms as norm_place says. */
+/* One layer:  x += attention(norm(x));  x += mlp(norm(x)),  norms as norm_place says. */
 typedef struct mote_layer { /* 128 bytes */
     uint32_t attn;          /* enum mote_attn_kind */
     uint32_t n_heads;

@@ -289,8 +289,8 @@ static void activate(const mote_kernels *k, const mote_layer *rec, float *h, con
         (rec->act == MOTE_ACT_GELU_ERF ? k->gelu_erf_mul : k->gelu_tanh_mul)(h, h, up, n);
 }
 
-/* The input of down: act(gate x) * (up x), or act(up x), in the forms down reads. Shares are whole groups of 64
- * rows, so that each thread quantises its own. Ends with a barrier. */
+/* The input of down: act(gate x) * (up x), or act(up x), in the forms down reads. Shares are whole
+ * groups of 64 rows, so that each thread quantises its own. Ends with a barrier. */
 mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, const mote_acts *in)
 {
     float **out = r->lead->threads[thread].product;

@@ -1,5 +1,5 @@
-/* dense.c: what the decoder families share: x += attention(norm(x)); x += mlp(norm(x)), norms before
- * or after these, grouped attention with rotary positions, gated MLP. Read graph.h first.
+/* dense.c: what the decoder families share: x += attention(norm(x)); x += mlp(norm(x)), norms
+ * before or after these, grouped attention with rotary positions, gated MLP. Read graph.h first.
  *
  * Tensors of layer i, below "model.layers.i." (h: hidden; q, kv: their heads x head_dim):
  *   input_layernorm [h] | self_attn.{q,k,v}_proj [q|kv|kv, h] | self_attn.o_proj [h, q]

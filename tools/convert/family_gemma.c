@@ -1,6 +1,7 @@
 /* family_gemma.c: Gemma 1, 2 and 3 (text): norms multiply by 1 + w, embeddings by sqrt(hidden), the
  * MLP is gated by GELU. Gemma 2 and 3 have norms before and after, windows in some layers; 2 has
- * soft caps, 3 norms of q and k and another rope base in layers with windows. Read graph.h first. */
+ * soft caps, 3 norms of q and k and another rope base in layers with windows. Read graph.h first.
+ */
 #include <math.h>
 
 #include "tools/convert/graph.h"

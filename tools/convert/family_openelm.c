@@ -1,5 +1,5 @@
-/* family_openelm.c: OpenELM: heads and MLP widths differ from layer to layer, q, k, v in one tensor,
- * gate and up in another, norms of q and k. Read graph.h first.
+/* family_openelm.c: OpenELM: heads and MLP widths differ from layer to layer, q, k, v in one
+ * tensor, gate and up in another, norms of q and k. Read graph.h first.
  *
  * Tensors, below "transformer." (h: model_dim):
  *   token_embeddings [vocabulary, h] | norm | layers.I.attn_norm, .ffn_norm, .attn.{q,k}_norm

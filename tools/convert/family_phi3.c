@@ -1,5 +1,5 @@
-/* family_phi3.c: Phi-3, Phi-3.5 and Phi-4-mini: q, k, v in one tensor, gate and up in another; longrope;
- * only part of a head turns in the last. Read graph.h first. */
+/* family_phi3.c: Phi-3, Phi-3.5 and Phi-4-mini: q, k, v in one tensor, gate and up in another;
+ * longrope; only part of a head turns in the last. Read graph.h first. */
 #include "tools/convert/graph.h"
 
 static void describe_phi3(graph *g)
