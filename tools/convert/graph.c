@@ -101,7 +101,7 @@ void graph_add_part(graph *g, uint32_t place, uint32_t kind, const fused *from, 
     if (g->status)
         return;
     out_tensor *t = &g->outs[g->n_outs - 1];
-    if (from->transposed && k && src_is_blocks(t->src->type))
+    if (from->transposed && k && src_block(t->src->type) > 1)
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "tensor %s is quantised and transposed", t->src->label);
     t->first_row = from->first;
     t->transposed = from->transposed && k;
