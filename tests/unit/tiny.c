@@ -209,7 +209,7 @@ static void fill_index(mote_index *x, const tiny_opts *o)
     x->embed_scale = x->logit_scale = 1;
     x->logit_softcap = o->logit_softcap;
     x->rope_long_from = o->rope_long_from;
-    x->n_rope = (o->no_rope ? 0 : 1) + (o->rope_long_from ? 1 : 0);
+    x->n_rope = (o->no_rope ? 0u : 1u) + (o->rope_long_from ? 1u : 0u);
     x->n_end_ids = 1;
     x->end_ids[0] = 2;
     x->bos_id = 1;
