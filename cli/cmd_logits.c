@@ -25,12 +25,16 @@ static bool is_interrupted(void *user)
 static int session_for(cli_engine *e, size_t n)
 {
     mote_session_opts so;
-    if (e->session && n <= e->session_opts.n_ctx) {
+    int code = 0;
+    if (e->session && n <= e->session_opts.n_ctx)
         mote_session_rewind(e->session, 0);
-        return 0;
-    }
-    int code = cli_session_options(e, (uint32_t)(n ? n : 1), ROWS, true, &so);
-    return code ? code : cli_engine_session(e, &so);
+    else
+        code = cli_session_options(e, (uint32_t)(n ? n : 1), ROWS, true, &so);
+    if (!code && (!e->session || n > e->session_opts.n_ctx))
+        code = cli_engine_session(e, &so);
+    if (!code)
+        mote_session_announce(e->session, (uint32_t)n);
+    return code;
 }
 
 /* Positions there may be, or 0 with *limit set. */

@@ -70,6 +70,15 @@ static int run_once(cli_answerer *a, cli_out *out, const cli_ids *ids, double st
     return cli_interrupted();
 }
 
+/* Tells the session how long the text can get: some models choose their rotation by it. */
+static void announce(cli_engine *e, size_t n_prompt)
+{
+    uint64_t n = e->session_opts.n_ctx, made = (uint64_t)e->o->n_predict;
+    if (e->o->n_predict >= 0 && n_prompt + made < n)
+        n = n_prompt + made;
+    mote_session_announce(e->session, (uint32_t)n);
+}
+
 static int run_one(cli_engine *e, cli_out *out, double start)
 {
     cli_text text;
@@ -89,8 +98,10 @@ static int run_one(cli_engine *e, cli_out *out, double start)
         code = cli_engine_session(e, &so);
     if (!code)
         code = cli_answerer_open(&a, e, e->o->json ? NULL : out);
-    if (!code)
+    if (!code) {
+        announce(e, ids.n);
         code = run_once(&a, out, &ids, start);
+    }
     cli_answerer_close(&a);
     free(ids.ids);
     free(text.ptr);
@@ -114,8 +125,10 @@ static bool run_row(void *user, const mote_value *row, cli_out *out, char error[
     mote_status s = encode_prompt(e, prompt->as.string, &ids, &err);
     if (!s && cli_engine_sampler(e, answer.seed))
         err = (mote_error){.status = s = MOTE_ERR_LIMIT, .what = "sampling options"};
-    if (!s)
+    if (!s) {
+        announce(e, ids.n);
         s = cli_answer_run(a, &ids, &answer, &err);
+    }
     free(ids.ids);
     if (s) {
         cli_error_text(error, 400, &err);

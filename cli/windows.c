@@ -103,8 +103,10 @@ static mote_status forward(cli_windows *w, cli_engine *e, const int32_t *ids, si
 static mote_status run_window(cli_windows *w, const int32_t *ids, size_t length, mote_error *err)
 {
     size_t batch = w->engines[0]->session_opts.n_batch, n;
-    for (size_t i = 0; i < w->n_engines; i++)
+    for (size_t i = 0; i < w->n_engines; i++) {
         mote_session_rewind(w->engines[i]->session, 0);
+        mote_session_announce(w->engines[i]->session, (uint32_t)length);
+    }
     for (size_t at = 0; at + 1 < length; at += n) {
         mote_status s = MOTE_OK;
         n = length - 1 - at < batch ? length - 1 - at : batch;

@@ -194,6 +194,11 @@ mote_status mote_session_init(mote_session **out, void *mem, size_t mem_bytes,
 uint32_t mote_session_length(const mote_session *session);
 uint32_t mote_session_capacity(const mote_session *session);
 
+/* Says how many positions a text will take in the end; without it that is n_ctx. Some models turn
+ * by other angles in long texts (longrope): where this changes the choice, the session is emptied,
+ * so announce before the first row of a text. */
+void mote_session_announce(mote_session *session, uint32_t n_positions);
+
 /* Forgets all positions from `length` on (length <= mote_session_length). */
 void mote_session_rewind(mote_session *session, uint32_t length);
 

@@ -78,6 +78,10 @@ typedef struct mote_kernels {
 
     /* y = x * (1 / sqrt(mean(x^2) + eps)) * w.  y may be x. */
     void (*rmsnorm)(float *y, const float *x, const float *w, size_t n, float eps);
+    /* mean = sum(x) / n; y = (x - mean) * (1 / sqrt(mean((x - mean)^2) + eps)) * w + b, the last
+     * two in one fma.  y may be x. */
+    void (*layernorm)(float *y, const float *x, const float *w, const float *b, size_t n,
+                      float eps);
 
     /* y += x */
     void (*add)(float *y, const float *x, size_t n);
@@ -87,6 +91,13 @@ typedef struct mote_kernels {
     void (*softcap)(float *y, float c, size_t n);
     /* y[i] = silu(gate[i]) * up[i], silu(x) = x / (1 + exp(-x)).  y may be gate. */
     void (*silu_mul)(float *y, const float *gate, const float *up, size_t n);
+    /* y[i] = gelu(gate[i]) * up[i], gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) or
+     * x/2 (1 + erf(x / sqrt 2)).  y may be gate. */
+    void (*gelu_tanh_mul)(float *y, const float *gate, const float *up, size_t n);
+    void (*gelu_erf_mul)(float *y, const float *gate, const float *up, size_t n);
+    /* y[i] = gelu(x[i]).  y may be x. */
+    void (*gelu_tanh)(float *y, const float *x, size_t n);
+    void (*gelu_erf)(float *y, const float *x, size_t n);
 
     /* cos and sin of pos * freqs[i], times `scale`; i in [0, n). */
     void (*rope_angles)(float *cos, float *sin, const float *freqs, size_t n, uint32_t pos,

@@ -122,6 +122,33 @@ static inline float mote_tanh(float x)
 /* silu(x) = x / (1 + exp(-x)) */
 static inline float mote_silu(float x) { return x / (1.0f + mote_exp(-x)); }
 
+/* gelu(x) = x/2 (1 + tanh(u)) = x / (1 + exp(-2u)), 2u = sqrt(8/pi) (x + 0.044715 x^3): what
+ * GPT-2 and Gemma call GELU. Written as a quotient it loses nothing where tanh is near -1. */
+static inline float mote_gelu_tanh(float x)
+{
+    float v = x * mote_fma(0x1.2444f2p-4f, x * x, 0x1.988454p+0f);
+    return x / (1.0f + mote_exp(-v));
+}
+
+/* gelu(x) = x/2 (1 + erf(x / sqrt 2)) = x times the normal distribution up to x, the exact form.
+ * q, the tail beyond |x|, is exp(P(|x|)): P is fitted to ln q over 0 .. 7 so that |x| q is within
+ * 4e-8, starts at -ln 2 and falls for ever after. */
+static inline float mote_gelu_erf(float x)
+{
+    float a = mote_fabs(x);
+    float p = -8.63463924e-07f;
+    p = mote_fma(p, a, 1.45962077e-05f);
+    p = mote_fma(p, a, -7.14260823e-05f);
+    p = mote_fma(p, a, -2.26531498e-04f);
+    p = mote_fma(p, a, 5.05647156e-03f);
+    p = mote_fma(p, a, -3.64896357e-02f);
+    p = mote_fma(p, a, -3.18268329e-01f);
+    p = mote_fma(p, a, -7.97888696e-01f);
+    p = mote_fma(p, a, -6.93147123e-01f);
+    float q = mote_exp(p);
+    return x * (x > 0.0f ? 1.0f - q : q);
+}
+
 /* sin and cos of x, |x| < 2^21: x = n pi/2 + r by a three-part pi/2 (Cody & Waite), exact to the
  * last bit of r for all positions a model knows. */
 static inline void mote_sincos(float x, float *sin, float *cos)

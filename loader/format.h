@@ -77,14 +77,22 @@ typedef struct mote_index { /* 512 bytes */
     int32_t end_ids[MOTE_MAX_END_IDS];
     int32_t bos_id; /* -1: none; for people, the tokenizer adds what it adds by its own table */
     mote_string strings[MOTE_STR_COUNT];
-    uint8_t reserved[212];
+    /* Longrope: a session of more positions than this turns by the tables mote_layer.rope_long
+     * names. */
+    uint32_t rope_long_from;
+    uint8_t reserved[208];
 } mote_index;
 
-enum mote_norm_kind { MOTE_NORM_NONE = 0, MOTE_NORM_RMS = 1 };
+enum mote_norm_kind { MOTE_NORM_NONE = 0, MOTE_NORM_RMS = 1, MOTE_NORM_LAYER = 2 /* has a bias */ };
+/* Where norms stand: before a part of the layer (x += f(norm(x))), after it (x += norm(f(x))), or
+ * both. */
+enum mote_norm_place { MOTE_NORM_BEFORE = 0, MOTE_NORM_BEFORE_AND_AFTER = 1, MOTE_NORM_AFTER = 2 };
 enum mote_attn_kind { MOTE_ATTN_NONE = 0, MOTE_ATTN_GROUPED = 1 };
-enum mote_qk_norm { MOTE_QK_NORM_NONE = 0, MOTE_QK_NORM_HEAD = 1 };
-enum mote_mlp_kind { MOTE_MLP_NONE = 0, MOTE_MLP_GATED = 1 };
-enum mote_act_kind { MOTE_ACT_SILU = 1 };
+/* HEAD: one vector [head_dim] for every head; WHOLE: over all heads of a row. RMS either way. */
+enum mote_qk_norm { MOTE_QK_NORM_NONE = 0, MOTE_QK_NORM_HEAD = 1, MOTE_QK_NORM_WHOLE = 2 };
+/* GATED: down(act(gate x) * up x); PLAIN: down(act(up x)). */
+enum mote_mlp_kind { MOTE_MLP_NONE = 0, MOTE_MLP_GATED = 1, MOTE_MLP_PLAIN = 2 };
+enum mote_act_kind { MOTE_ACT_SILU = 1, MOTE_ACT_GELU_TANH = 2, MOTE_ACT_GELU_ERF = 3 };
 /* Where biases are added: */
 enum {
     MOTE_BIAS_Q = 1,
@@ -97,7 +105,7 @@ enum {
     MOTE_BIAS_ALL = 127
 };
 
-/* One layer of the graph:  x += attention(norm(x));  x += mlp(norm(x)). */
+/* One layer:  x += attention(norm(x));  x += mlp(norm(x)),  norms as norm_place says. */
 typedef struct mote_layer { /* 128 bytes */
     uint32_t attn;          /* enum mote_attn_kind */
     uint32_t n_heads;
@@ -112,12 +120,14 @@ typedef struct mote_layer { /* 128 bytes */
     float attn_softcap; /* 0: none */
     uint32_t window;    /* 0: none; w: a position sees itself and the w-1 before it */
     uint32_t biases;
-    uint32_t norm; /* enum mote_norm_kind, before attention and before the MLP */
+    uint32_t norm; /* enum mote_norm_kind of the norms around attention and MLP */
     float norm_eps;
-    uint32_t mlp; /* enum mote_mlp_kind */
-    uint32_t act; /* enum mote_act_kind */
-    uint32_t ff;  /* rows of gate and up */
-    uint8_t reserved[60];
+    uint32_t mlp;        /* enum mote_mlp_kind */
+    uint32_t act;        /* enum mote_act_kind */
+    uint32_t ff;         /* rows of gate and up */
+    uint32_t norm_place; /* enum mote_norm_place */
+    uint32_t rope_long;  /* 0: none; i: rope table i-1 in place of `rope` in long sessions */
+    uint8_t reserved[52];
 } mote_layer;
 
 /* Tensors. `place` 0 is the file, i+1 is layer i. Records are sorted by (place, kind), no pair
@@ -137,7 +147,9 @@ enum mote_kind {
     MOTE_W_EMBED = 32, /* [n_vocab, hidden]; the output matrix too when there is no MOTE_W_HEAD */
     MOTE_W_FINAL_NORM = 33,
     MOTE_W_HEAD = 34, /* [n_vocab, hidden] */
-    MOTE_W_ROPE = 40, /* 40 .. 47: inverse frequencies [rope_dim/2] */
+    MOTE_W_FINAL_NORM_BIAS = 35,
+    MOTE_W_POSITIONS = 36, /* [n_ctx, hidden], added to the embeddings; may be absent */
+    MOTE_W_ROPE = 40,      /* 40 .. 47: inverse frequencies [rope_dim/2] */
 
     MOTE_L_ATTN_NORM = 1, /* of a layer */
     MOTE_L_Q = 2,
@@ -150,6 +162,9 @@ enum mote_kind {
     MOTE_L_O_BIAS = 9,
     MOTE_L_Q_NORM = 10,
     MOTE_L_K_NORM = 11,
+    MOTE_L_ATTN_NORM_BIAS = 12,
+    MOTE_L_ATTN_POST_NORM = 13,
+    MOTE_L_ATTN_POST_NORM_BIAS = 14,
     MOTE_L_MLP_NORM = 16,
     MOTE_L_GATE = 17,
     MOTE_L_UP = 18,
@@ -157,6 +172,9 @@ enum mote_kind {
     MOTE_L_GATE_BIAS = 20,
     MOTE_L_UP_BIAS = 21,
     MOTE_L_DOWN_BIAS = 22,
+    MOTE_L_MLP_NORM_BIAS = 23,
+    MOTE_L_MLP_POST_NORM = 24,
+    MOTE_L_MLP_POST_NORM_BIAS = 25,
     MOTE_KIND_END = 64
 };
 

@@ -18,6 +18,8 @@ static const char *const file_names[MOTE_KIND_END] = {
     [MOTE_W_EMBED] = "embed",
     [MOTE_W_FINAL_NORM] = "final_norm",
     [MOTE_W_HEAD] = "head",
+    [MOTE_W_FINAL_NORM_BIAS] = "final_norm_bias",
+    [MOTE_W_POSITIONS] = "positions",
 };
 
 static const char *const layer_names[MOTE_KIND_END] = {
@@ -39,6 +41,12 @@ static const char *const layer_names[MOTE_KIND_END] = {
     [MOTE_L_GATE_BIAS] = "gate_bias",
     [MOTE_L_UP_BIAS] = "up_bias",
     [MOTE_L_DOWN_BIAS] = "down_bias",
+    [MOTE_L_ATTN_NORM_BIAS] = "attn_norm_bias",
+    [MOTE_L_ATTN_POST_NORM] = "attn_post_norm",
+    [MOTE_L_ATTN_POST_NORM_BIAS] = "attn_post_norm_bias",
+    [MOTE_L_MLP_NORM_BIAS] = "mlp_norm_bias",
+    [MOTE_L_MLP_POST_NORM] = "mlp_post_norm",
+    [MOTE_L_MLP_POST_NORM_BIAS] = "mlp_post_norm_bias",
 };
 
 /* By enum mote_type (kernels/quant.h). */

@@ -7,9 +7,12 @@
  *       k, v go into the cache of the row's session
  *       a = softmax(q . keys) . values, for each head               over all positions so far
  *       x += o * a
- *       x += down * (silu(gate * norm(x)) * (up * norm(x)))
+ *       x += down * (act(gate * norm(x)) * (up * norm(x)))          act: silu or gelu
  *   logits = head * norm(x)                                         [rows that want them,
  *   vocabulary]
+ *
+ * Where the layer's record says so, what is added to x is normalised first (norms after a part), q
+ * and k are too, and positions are learned vectors added to the embedding.
  *
  * A row is (token, position, session). A prompt is many rows of one session; decoding is one row; a
  * batch is rows of several sessions. Nothing here knows which it is.
@@ -36,6 +39,11 @@ static void embed(mote_run *r, uint32_t thread)
         k->dequant_row(x, &m->embed, (size_t)r->rows[row].token, hidden);
         if (m->index->embed_scale != 1.0f)
             k->scale(x, m->index->embed_scale, hidden);
+        if (m->positions.rows) {
+            float *learned = r->lead->threads[thread].row;
+            k->dequant_row(learned, &m->positions, r->rows[row].pos, hidden);
+            k->add(x, learned, hidden);
+        }
         for (uint32_t i = 0; i < m->n_rope; i++) {
             size_t at = row * width + i * m->max_rope_half;
             k->rope_angles(r->lead->rope_cos + at, r->lead->rope_sin + at, m->rope[i],
@@ -49,9 +57,9 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
 {
     const mote_model_layer *l = &r->model->layers[i];
     size_t hidden = r->model->index->hidden, n_q = l->q.w.rows;
-    float *x = r->lead->x, eps = l->rec->norm_eps;
+    float *x = r->lead->x;
 
-    mote_acts in = mote_prepare(r, thread, x, hidden, hidden, l->attn_norm, eps);
+    mote_acts in = mote_prepare(r, thread, x, hidden, hidden, &l->attn_norm);
     mote_project_heads(r, thread, i, &in);
     mote_barrier(r, thread);
 
@@ -59,13 +67,13 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     mote_barrier(r, thread);
 
     const float *attended = mote_attended(r, thread, i);
-    in = mote_prepare(r, thread, attended, r->model->max_q, n_q, NULL, 0.0f);
-    mote_project_residual(r, thread, &l->o, &in);
+    in = mote_prepare(r, thread, attended, r->model->max_q, n_q, NULL);
+    mote_project_residual(r, thread, &l->o, &l->attn_post_norm, &in);
     mote_barrier(r, thread);
 
-    in = mote_prepare(r, thread, x, hidden, hidden, l->mlp_norm, eps);
+    in = mote_prepare(r, thread, x, hidden, hidden, &l->mlp_norm);
     in = mote_gate_up(r, thread, l, &in);
-    mote_project_residual(r, thread, &l->down, &in);
+    mote_project_residual(r, thread, &l->down, &l->mlp_post_norm, &in);
     if (thread == 0 && r->hooks && r->hooks->cancel)
         r->cancelled = r->hooks->cancel(r->hooks->user);
     mote_barrier(r, thread);
@@ -104,15 +112,14 @@ static void logits(mote_run *r, uint32_t thread)
     if (!r->n_logits)
         return;
     keep_wanted(r, thread);
-    mote_acts in = mote_prepare(r, thread, r->lead->x, hidden, hidden, m->final_norm,
-                                m->index->final_norm_eps);
+    mote_acts in = mote_prepare(r, thread, r->lead->x, hidden, hidden, &m->final_norm);
     mote_project_logits(r, thread, &in);
     if (!r->hooks || !r->hooks->trace)
         return;
     mote_barrier(r, thread); /* everyone has read x */
     for (size_t row = 0; thread == 0 && row < r->n_rows; row++) {
         float *x = r->lead->x + row * hidden;
-        m->kernels.rmsnorm(x, x, m->final_norm, hidden, m->index->final_norm_eps);
+        mote_apply_norm(m, &m->final_norm, x, x, hidden);
     }
     trace(r, thread, m->index->n_layers + 1, r->n_rows);
 }

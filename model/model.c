@@ -131,6 +131,15 @@ static bool is_finite(float x)
     return (u & 0x7f800000u) != 0x7f800000u;
 }
 
+static bool is_norm(uint32_t kind) { return kind == MOTE_NORM_RMS || kind == MOTE_NORM_LAYER; }
+
+/* Without a gate there is no SiLU. */
+static bool is_act(const mote_layer *l)
+{
+    return l->act == MOTE_ACT_GELU_TANH || l->act == MOTE_ACT_GELU_ERF ||
+           (l->act == MOTE_ACT_SILU && l->mlp == MOTE_MLP_GATED);
+}
+
 /* What forward.c can do with a layer record. */
 static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *err)
 {
@@ -139,10 +148,13 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
     uint32_t heads = l->n_heads, kv = l->n_kv_heads, dim = l->head_dim;
     const field_check checks[] = {
         {l->attn == MOTE_ATTN_GROUPED, other, "layer: attention kind", l->attn, 1},
-        {l->qk_norm <= MOTE_QK_NORM_HEAD, other, "layer: q/k norm kind", l->qk_norm, 1},
-        {l->norm == MOTE_NORM_RMS, other, "layer: norm kind", l->norm, MOTE_NORM_RMS},
-        {l->mlp == MOTE_MLP_GATED, other, "layer: MLP kind", l->mlp, MOTE_MLP_GATED},
-        {l->act == MOTE_ACT_SILU, other, "layer: activation", l->act, MOTE_ACT_SILU},
+        {l->qk_norm <= MOTE_QK_NORM_WHOLE, other, "layer: q/k norm kind", l->qk_norm, 2},
+        {is_norm(l->norm), other, "layer: norm kind", l->norm, MOTE_NORM_LAYER},
+        {l->norm_place <= MOTE_NORM_AFTER, other, "layer: norm place", l->norm_place, 2},
+        {l->mlp == MOTE_MLP_GATED || l->mlp == MOTE_MLP_PLAIN, other, "layer: MLP kind", l->mlp, 2},
+        {is_act(l), other, "layer: activation", l->act, MOTE_ACT_GELU_ERF},
+        {l->mlp == MOTE_MLP_GATED || !(l->biases & MOTE_BIAS_GATE), file, "layer: bias of no gate",
+         l->biases, 0},
         {(l->biases & ~(uint32_t)MOTE_BIAS_ALL) == 0, other, "layer: biases", l->biases,
          MOTE_BIAS_ALL},
         {heads > 0 && heads <= MOTE_MAX_DIM, file, "layer: heads", heads, 1},
@@ -152,6 +164,10 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
         {(uint64_t)heads * dim <= MOTE_MAX_DIM, file, "layer: heads times head size",
          (uint64_t)heads * dim, MOTE_MAX_DIM},
         {l->rope <= index->n_rope, file, "layer: rope table", l->rope, index->n_rope},
+        {l->rope_long <= index->n_rope && (!l->rope_long || l->rope), file,
+         "layer: long rope table", l->rope_long, index->n_rope},
+        {!l->rope_long || index->rope_long_from, file, "positions before the long rope table", 0,
+         1},
         {!l->rope || (l->rope_dim > 0 && l->rope_dim % 2 == 0 && l->rope_dim <= dim), file,
          "layer: rotary dimensions", l->rope_dim, dim},
         {l->ff > 0 && l->ff <= MOTE_MAX_DIM, file, "layer: MLP rows", l->ff, MOTE_MAX_DIM},
@@ -175,6 +191,48 @@ static void size_unit(mote_model_layer *l)
         heads *= 2;
     l->unit_heads = heads;
     l->unit_tiles = dim * heads / MOTE_TILE_ROWS;
+}
+
+/* A norm of [hidden]: its weights and, for LayerNorm, its bias. */
+static mote_status bind_norm(const mote_image *image, uint32_t place, uint32_t kind, bool has_bias,
+                             uint32_t bias_kind, float eps, mote_norm *out, uint32_t *n_bound,
+                             mote_error *err)
+{
+    uint64_t n = image->index->hidden;
+    *out = (mote_norm){.eps = eps};
+    mote_status s = bind_vector(image, place, kind, n, &out->w, n_bound, err);
+    return s || !has_bias ? s : bind_vector(image, place, bias_kind, n, &out->b, n_bound, err);
+}
+
+static mote_status bind_norms(const mote_image *image, uint32_t place, mote_model_layer *l,
+                              uint32_t *n_bound, mote_error *err)
+{
+    const mote_layer *rec = l->rec;
+    const bool before = rec->norm_place != MOTE_NORM_AFTER;
+    const bool after = rec->norm_place != MOTE_NORM_BEFORE;
+    const struct {
+        mote_norm *to;
+        bool wanted;
+        uint32_t kind, bias_kind;
+    } norms[] = {
+        {&l->attn_norm, before, MOTE_L_ATTN_NORM, MOTE_L_ATTN_NORM_BIAS},
+        {&l->attn_post_norm, after, MOTE_L_ATTN_POST_NORM, MOTE_L_ATTN_POST_NORM_BIAS},
+        {&l->mlp_norm, before, MOTE_L_MLP_NORM, MOTE_L_MLP_NORM_BIAS},
+        {&l->mlp_post_norm, after, MOTE_L_MLP_POST_NORM, MOTE_L_MLP_POST_NORM_BIAS},
+    };
+    const uint64_t all = rec->qk_norm == MOTE_QK_NORM_WHOLE;
+    const uint64_t q = rec->head_dim * (all ? (uint64_t)rec->n_heads : 1);
+    const uint64_t k = rec->head_dim * (all ? (uint64_t)rec->n_kv_heads : 1);
+    mote_status s = MOTE_OK;
+    for (size_t i = 0; !s && i < sizeof norms / sizeof *norms; i++)
+        if (norms[i].wanted)
+            s = bind_norm(image, place, norms[i].kind, rec->norm == MOTE_NORM_LAYER,
+                          norms[i].bias_kind, rec->norm_eps, norms[i].to, n_bound, err);
+    if (!s && rec->qk_norm)
+        s = bind_vector(image, place, MOTE_L_Q_NORM, q, &l->q_norm, n_bound, err);
+    if (!s && rec->qk_norm)
+        s = bind_vector(image, place, MOTE_L_K_NORM, k, &l->k_norm, n_bound, err);
+    return s;
 }
 
 static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_layer *l,
@@ -204,21 +262,15 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
         {&l->down, MOTE_L_DOWN, MOTE_L_DOWN_BIAS, MOTE_BIAS_DOWN, hidden, rec->ff},
     };
     for (size_t m = 0; !s && m < sizeof matrices / sizeof *matrices; m++) {
+        if (matrices[m].to == &l->gate && rec->mlp == MOTE_MLP_PLAIN)
+            continue;
         s = bind_matrix(image, place, matrices[m].kind, matrices[m].rows, matrices[m].k,
                         &matrices[m].to->w, n_bound, err);
         if (!s && rec->biases & matrices[m].bias_flag)
             s = bind_vector(image, place, matrices[m].bias_kind, matrices[m].rows,
                             &matrices[m].to->bias, n_bound, err);
     }
-    if (!s)
-        s = bind_vector(image, place, MOTE_L_ATTN_NORM, hidden, &l->attn_norm, n_bound, err);
-    if (!s)
-        s = bind_vector(image, place, MOTE_L_MLP_NORM, hidden, &l->mlp_norm, n_bound, err);
-    if (!s && rec->qk_norm)
-        s = bind_vector(image, place, MOTE_L_Q_NORM, rec->head_dim, &l->q_norm, n_bound, err);
-    if (!s && rec->qk_norm)
-        s = bind_vector(image, place, MOTE_L_K_NORM, rec->head_dim, &l->k_norm, n_bound, err);
-    return s;
+    return s ? s : bind_norms(image, place, l, n_bound, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -238,6 +290,9 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
     const mote_layer *r = l->rec;
     const mote_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
     grow(&m->max_q, (uint64_t)r->n_heads * r->head_dim);
+    grow(&m->max_kv, (uint64_t)r->n_kv_heads * r->head_dim);
+    m->has_post_norm |= r->norm_place != MOTE_NORM_BEFORE;
+    m->has_whole_norm |= r->qk_norm == MOTE_QK_NORM_WHOLE;
     grow(&m->max_head_dim, r->head_dim);
     grow(&m->max_ff, r->ff);
     grow(&m->max_heads, r->n_heads);
@@ -245,13 +300,16 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
     grow(&m->max_group, r->n_heads / r->n_kv_heads);
     grow(&m->max_unit_rows, (uint64_t)l->unit_tiles * MOTE_TILE_ROWS);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        note_reads(m, &all[i]->w);
+        if (all[i]->w.rows)
+            note_reads(m, &all[i]->w);
 }
 
 /* Layers that share a rope table must turn the same dimensions by the same factor. */
-static mote_status note_rope(mote_model *m, const mote_layer *l, mote_error *err)
+static mote_status note_rope(mote_model *m, const mote_layer *l, uint32_t table, mote_error *err)
 {
-    uint32_t i = l->rope - 1, half = l->rope_dim / 2;
+    uint32_t i = table - 1, half = l->rope_dim / 2;
+    if (!table)
+        return MOTE_OK;
     if (m->rope_half[i] && (m->rope_half[i] != half || m->rope_scale[i] != l->rope_scale))
         return mote_fail_got(err, MOTE_ERR_FILE, "layers do not agree on a rope table", NULL,
                              l->rope_dim, 2 * m->rope_half[i]);
@@ -266,9 +324,11 @@ static mote_status bind_rope(mote_model *m, const mote_image *image, uint32_t *n
 {
     const mote_layer *l = layer_records(image->index);
     mote_status s = MOTE_OK;
-    for (uint32_t i = 0; !s && i < image->index->n_layers; i++)
-        if (l[i].rope)
-            s = note_rope(m, &l[i], err);
+    for (uint32_t i = 0; !s && i < image->index->n_layers; i++) {
+        s = note_rope(m, &l[i], l[i].rope, err);
+        if (!s)
+            s = note_rope(m, &l[i], l[i].rope_long, err);
+    }
     for (uint32_t i = 0; !s && i < m->n_rope; i++)
         s = bind_vector(image, 0, MOTE_W_ROPE + i, m->rope_half[i], &m->rope[i], n_bound, err);
     return s;
@@ -281,8 +341,8 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
     mote_status s;
     if (!x->n_layers)
         return mote_fail(err, MOTE_ERR_UNSUPPORTED, "the file holds a tokenizer, no model", NULL);
-    if (x->final_norm != MOTE_NORM_RMS)
-        return mote_fail_got(err, MOTE_ERR_UNSUPPORTED, "final norm kind", NULL, x->final_norm, 1);
+    if (!is_norm(x->final_norm))
+        return mote_fail_got(err, MOTE_ERR_UNSUPPORTED, "final norm kind", NULL, x->final_norm, 2);
     m->n_rope = x->n_rope;
     if (m->n_rope > 8)
         return mote_fail_got(err, MOTE_ERR_FILE, "rope tables", NULL, m->n_rope, 8);
@@ -295,8 +355,12 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
         s = bind_matrix(image, 0, MOTE_W_HEAD, x->n_vocab, x->hidden, &m->head, n_bound, err);
     else
         m->head = m->embed;
+    if (!s && find(x, 0, MOTE_W_POSITIONS))
+        s = bind_matrix(image, 0, MOTE_W_POSITIONS, x->n_ctx, x->hidden, &m->positions, n_bound,
+                        err);
     if (!s)
-        s = bind_vector(image, 0, MOTE_W_FINAL_NORM, x->hidden, &m->final_norm, n_bound, err);
+        s = bind_norm(image, 0, MOTE_W_FINAL_NORM, x->final_norm == MOTE_NORM_LAYER,
+                      MOTE_W_FINAL_NORM_BIAS, x->final_norm_eps, &m->final_norm, n_bound, err);
     note_reads(m, &m->head);
     return s;
 }
@@ -332,6 +396,8 @@ static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer
     m->decode_read_bytes = m->weight_bytes;
     if (m->head.data != m->embed.data)
         m->decode_read_bytes -= find(x, 0, MOTE_W_EMBED)->bytes;
+    if (m->positions.rows)
+        m->decode_read_bytes -= find(x, 0, MOTE_W_POSITIONS)->bytes;
     if (n_bound + n_tokenizer != x->n_tensors)
         return mote_fail_got(err, MOTE_ERR_FILE, "tensors that the graph does not use", NULL,
                              x->n_tensors, n_bound + n_tokenizer);

@@ -30,10 +30,16 @@ typedef struct mote_linear {
     const float *bias; /* [rows padded to 16] or NULL */
 } mote_linear;
 
+/* A norm of x; w NULL: none. With a bias it is a LayerNorm, else RMS. */
+typedef struct mote_norm {
+    const float *w, *b;
+    float eps;
+} mote_norm;
+
 typedef struct mote_model_layer {
     const mote_layer *rec;
-    const float *attn_norm, *mlp_norm; /* [hidden] */
-    const float *q_norm, *k_norm;      /* [head_dim] or NULL */
+    mote_norm attn_norm, attn_post_norm, mlp_norm, mlp_post_norm; /* of [hidden] */
+    const float *q_norm, *k_norm; /* [head_dim], of all heads, or NULL */
     mote_linear q, k, v, o, gate, up, down;
     /* q, k and v are computed in units of whole heads and whole tiles at once: */
     uint32_t unit_heads, unit_tiles;
@@ -43,16 +49,17 @@ struct mote_model {
     mote_kernels kernels;
     const mote_index *index;
     bool blas;
-    bool reads_floats, reads_codes; /* forms of activations the weights want */
-    mote_mat embed, head;
-    const float *final_norm;
-    const float *rope[8];  /* inverse frequencies */
-    uint32_t rope_half[8]; /* how many */
-    float rope_scale[8];   /* of cos and sin */
+    bool reads_floats, reads_codes;  /* forms of activations the weights want */
+    mote_mat embed, head, positions; /* positions.rows 0: none */
+    mote_norm final_norm;
+    bool has_post_norm, has_whole_norm; /* some layer's; they take scratch */
+    const float *rope[8];               /* inverse frequencies */
+    uint32_t rope_half[8];              /* how many */
+    float rope_scale[8];                /* of cos and sin */
     uint32_t n_rope;
     /* largest of all layers */
     uint32_t max_q, max_head_dim, max_ff, max_group, max_unit_rows, max_rope_half, max_heads,
-        max_kv_heads;
+        max_kv_heads, max_kv;
     uint64_t n_parameters, weight_bytes, decode_read_bytes;
     mote_model_layer layers[]; /* [index->n_layers] */
 };
@@ -93,11 +100,14 @@ struct mote_session {
     const mote_model *model;
     mote_session_opts opts;
     uint32_t length;
+    bool long_rope;    /* turns by mote_layer.rope_long */
     mote_kv_layer *kv; /* [n_layers] */
     /* scratch, when n_batch > 0 */
     mote_row *rows;             /* [n_batch], for mote_generate */
     float *x;                   /* [n_batch, hidden] */
     float *q;                   /* [n_batch, max_q]: queries, then attention results */
+    float *k;                   /* [n_batch, max_kv]: keys before a norm over all heads */
+    float *branch;              /* [n_batch, hidden]: what a norm is to be taken of, then added */
     mote_act_rows input;        /* [n_batch]: input of a product */
     mote_act_rows mlp;          /* [n_batch]: input of down */
     float *rope_cos, *rope_sin; /* [n_batch, n_rope, max_rope_half] */
@@ -140,10 +150,13 @@ static inline void mote_barrier(const mote_run *r, uint32_t thread)
 }
 
 /* products.c */
+void mote_apply_norm(const mote_model *m, const mote_norm *norm, float *y, const float *x,
+                     size_t n);
 mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
-                       const float *norm, float eps);
+                       const mote_norm *norm);
 void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_acts *in);
-void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m, const mote_acts *in);
+void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
+                           const mote_norm *post, const mote_acts *in);
 mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l,
                        const mote_acts *in);
 void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in);

@@ -40,11 +40,20 @@ static void quantize_row(const mote_run *r, mote_act_rows *to, size_t row, size_
                                    to->sums + row * to->group_stride + at / 32, x, n);
 }
 
+/* y = norm(x) for one row; y may be x. */
+void mote_apply_norm(const mote_model *m, const mote_norm *norm, float *y, const float *x, size_t n)
+{
+    if (norm->b)
+        m->kernels.layernorm(y, x, norm->w, norm->b, n, norm->eps);
+    else
+        m->kernels.rmsnorm(y, x, norm->w, n, norm->eps);
+}
+
 /* The rows of x [n_rows, k] as the input of a product: normalised if norm is given, and in the
  * forms the weights read. Few rows: every thread prepares them all for itself. Many: each thread
  * its share, then a barrier. */
 mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
-                       const float *norm, float eps)
+                       const mote_norm *norm)
 {
     mote_thread_scratch *own = &r->lead->threads[thread];
     bool few = r->n_rows <= MOTE_FEW_ROWS;
@@ -54,8 +63,8 @@ mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_st
     for (size_t row = rows.begin; row < rows.end; row++) {
         const float *from = x + row * x_stride;
         float *f = to->f32 ? to->f32 + row * to->f32_stride : own->row;
-        if (norm)
-            r->model->kernels.rmsnorm(f, from, norm, k, eps);
+        if (norm && norm->w)
+            mote_apply_norm(r->model, norm, f, from, k);
         else if (to->f32)
             memcpy(f, from, k * sizeof *f);
         else
@@ -108,24 +117,23 @@ typedef struct head_piece {
 static const float *rope_row(const mote_run *r, const float *table, const mote_layer *rec,
                              size_t row)
 {
-    size_t n_rope = r->model->n_rope;
-    return table + (row * n_rope + rec->rope - 1) * r->model->max_rope_half;
+    bool is_long = rec->rope_long && r->rows[row].session->long_rope;
+    size_t n_rope = r->model->n_rope, i = (is_long ? rec->rope_long : rec->rope) - 1;
+    return table + (row * n_rope + i) * r->model->max_rope_half;
 }
 
-/* One head of one row: norm, rotation, and into its place: the query buffer or the cache. */
+/* A head that is normalised already: rotation, and into its place: the query buffer (where it may
+ * be already) or the cache. */
 static void place_head(mote_run *r, const head_piece *p, size_t head, size_t row, float *v)
 {
     const mote_kernels *k = &r->model->kernels;
     const mote_layer *rec = p->l->rec;
-    const float *norm = p->role == ROLE_Q ? p->l->q_norm : p->l->k_norm;
     size_t dim = rec->head_dim;
-    if (p->role != ROLE_V && norm)
-        k->rmsnorm(v, v, norm, dim, rec->norm_eps);
     if (p->role != ROLE_V && rec->rope)
         k->rope(v, rope_row(r, r->lead->rope_cos, rec, row),
                 rope_row(r, r->lead->rope_sin, rec, row), rec->rope_dim / 2);
     if (p->role == ROLE_Q) {
-        memcpy(r->lead->q + row * r->model->max_q + head * dim, v, dim * sizeof *v);
+        memmove(r->lead->q + row * r->model->max_q + head * dim, v, dim * sizeof *v);
         return;
     }
     const mote_session *s = r->rows[row].session;
@@ -138,6 +146,45 @@ static void place_head(mote_run *r, const head_piece *p, size_t head, size_t row
         k->store_value[s->opts.kv](kv->v + head * kv->v_head_bytes,
                                    kv->v_scales ? kv->v_scales + head * kv->v_head_scales : NULL,
                                    pos, v, dim);
+}
+
+/* Where a row of q or k waits for a norm over all its heads. */
+static float *whole_row(const mote_run *r, int role, size_t row)
+{
+    return role == ROLE_Q ? r->lead->q + row * r->model->max_q
+                          : r->lead->k + row * r->model->max_kv;
+}
+
+/* One head as it comes from its matrix: its norm and its place, or else it waits. */
+static void take_head(mote_run *r, const head_piece *p, size_t head, size_t row, float *v)
+{
+    const mote_layer *rec = p->l->rec;
+    size_t dim = rec->head_dim;
+    if (p->role != ROLE_V && rec->qk_norm == MOTE_QK_NORM_WHOLE) {
+        memcpy(whole_row(r, p->role, row) + head * dim, v, dim * sizeof *v);
+        return;
+    }
+    if (p->role != ROLE_V && rec->qk_norm)
+        r->model->kernels.rmsnorm(v, v, p->role == ROLE_Q ? p->l->q_norm : p->l->k_norm, dim,
+                                  rec->norm_eps);
+    place_head(r, p, head, row, v);
+}
+
+/* Norms over all heads of q and of k, and the heads to their places: each thread some rows. */
+static void norm_whole(mote_run *r, uint32_t thread, size_t layer)
+{
+    const mote_model_layer *l = &r->model->layers[layer];
+    const mote_layer *rec = l->rec;
+    mote_range mine = mote_share(2 * r->n_rows, thread, r->n_threads);
+    for (size_t i = mine.begin; i < mine.end; i++) {
+        head_piece p = {.l = l, .layer = layer, .role = i % 2 ? ROLE_K : ROLE_Q};
+        float *v = whole_row(r, p.role, i / 2);
+        size_t heads = p.role == ROLE_Q ? rec->n_heads : rec->n_kv_heads, dim = rec->head_dim;
+        r->model->kernels.rmsnorm(v, v, p.role == ROLE_Q ? l->q_norm : l->k_norm, heads * dim,
+                                  rec->norm_eps);
+        for (size_t head = 0; head < heads; head++)
+            place_head(r, &p, head, i / 2, v + head * dim);
+    }
 }
 
 static void project_unit(mote_run *r, uint32_t thread, head_piece *p, const mote_linear *m,
@@ -156,7 +203,7 @@ static void project_unit(mote_run *r, uint32_t thread, head_piece *p, const mote
         add_bias(r, out, stride, n, m->bias ? m->bias + p->head * dim : NULL, n_heads * dim);
         for (size_t i = 0; i < n; i++)
             for (size_t h = 0; h < n_heads; h++)
-                place_head(r, p, p->head + h, t + i, out + i * stride + h * dim);
+                take_head(r, p, p->head + h, t + i, out + i * stride + h * dim);
     }
 }
 
@@ -178,12 +225,30 @@ void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_a
         p.n_heads = heads[p.role];
         project_unit(r, thread, &p, m[p.role], in);
     }
+    if (l->rec->qk_norm == MOTE_QK_NORM_WHOLE) {
+        mote_barrier(r, thread);
+        norm_whole(r, thread, layer);
+    }
 }
 
 /* ---- o and down ------------------------------------------------------------------------------ */
 
-/* x += m * in (+ bias) */
-void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m, const mote_acts *in)
+/* x += post(branch), whose rows every thread has made its part of. */
+static void add_branch(mote_run *r, uint32_t thread, const mote_norm *post)
+{
+    size_t hidden = r->model->index->hidden;
+    mote_range mine = mote_share(r->n_rows, thread, r->n_threads);
+    mote_barrier(r, thread);
+    for (size_t row = mine.begin; row < mine.end; row++) {
+        float *y = r->lead->branch + row * hidden;
+        mote_apply_norm(r->model, post, y, y, hidden);
+        r->model->kernels.add(r->lead->x + row * hidden, y, hidden);
+    }
+}
+
+/* x += post(m * in (+ bias)); without a norm the pieces are added as they come. */
+void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
+                           const mote_norm *post, const mote_acts *in)
 {
     float *out = r->lead->threads[thread].product[0];
     size_t hidden = r->model->index->hidden, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS;
@@ -197,22 +262,43 @@ void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m, c
             mote_acts part = acts_at(in, t);
             size_t stride = multiply(r, out, &m->w, &part, n, i, end);
             add_bias(r, out, stride, n, m->bias ? m->bias + row : NULL, rows);
-            for (size_t j = 0; j < n; j++)
-                r->model->kernels.add(r->lead->x + (t + j) * hidden + row, out + j * stride, rows);
+            for (size_t j = 0; j < n; j++) {
+                size_t at = (t + j) * hidden + row;
+                if (post->w)
+                    memcpy(r->lead->branch + at, out + j * stride, rows * sizeof *out);
+                else
+                    r->model->kernels.add(r->lead->x + at, out + j * stride, rows);
+            }
         }
     }
+    if (post->w)
+        add_branch(r, thread, post);
 }
 
 /* ---- gate and up ----------------------------------------------------------------------------- */
 
-/* The input of down: silu(gate x) * (up x), in the forms down reads. Shares are whole groups of 64
- * rows, so that each thread quantises its own. Ends with a barrier. */
+/* h = act(h) * up, or without gate h = act(h). */
+static void activate(const mote_kernels *k, const mote_layer *rec, float *h, const float *up,
+                     size_t n)
+{
+    if (rec->mlp == MOTE_MLP_PLAIN)
+        (rec->act == MOTE_ACT_GELU_ERF ? k->gelu_erf : k->gelu_tanh)(h, h, n);
+    else if (rec->act == MOTE_ACT_SILU)
+        k->silu_mul(h, h, up, n);
+    else
+        (rec->act == MOTE_ACT_GELU_ERF ? k->gelu_erf_mul : k->gelu_tanh_mul)(h, h, up, n);
+}
+
+/* The input of down: act(gate x) * (up x), or act(up x), in the forms down reads. Shares are whole
+ * groups of 64 rows, so that each thread quantises its own. Ends with a barrier. */
 mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, const mote_acts *in)
 {
     float **out = r->lead->threads[thread].product;
     mote_act_rows *to = &r->lead->mlp;
+    bool gated = l->rec->mlp == MOTE_MLP_GATED;
+    const mote_linear *first = gated ? &l->gate : &l->up;
     size_t ff = l->rec->ff, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS,
-           n_tiles = tiles_of(&l->gate.w);
+           n_tiles = tiles_of(&first->w);
     mote_range mine =
         mote_share((ff + MOTE_PRODUCT_ROWS - 1) / MOTE_PRODUCT_ROWS, thread, r->n_threads);
     for (size_t u = mine.begin; u < mine.end; u++) {
@@ -222,13 +308,15 @@ mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, 
         for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
             size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
             mote_acts part = acts_at(in, t);
-            size_t stride = multiply(r, out[0], &l->gate.w, &part, n, i, end);
-            multiply(r, out[1], &l->up.w, &part, n, i, end);
-            add_bias(r, out[0], stride, n, l->gate.bias ? l->gate.bias + row : NULL, rows);
-            add_bias(r, out[1], stride, n, l->up.bias ? l->up.bias + row : NULL, rows);
+            size_t stride = multiply(r, out[0], &first->w, &part, n, i, end);
+            add_bias(r, out[0], stride, n, first->bias ? first->bias + row : NULL, rows);
+            if (gated) {
+                multiply(r, out[1], &l->up.w, &part, n, i, end);
+                add_bias(r, out[1], stride, n, l->up.bias ? l->up.bias + row : NULL, rows);
+            }
             for (size_t j = 0; j < n; j++) {
                 float *h = out[0] + j * stride;
-                r->model->kernels.silu_mul(h, h, out[1] + j * stride, rows);
+                activate(&r->model->kernels, l->rec, h, out[1] + j * stride, rows);
                 if (to->f32)
                     memcpy(to->f32 + (t + j) * to->f32_stride + row, h, rows * sizeof *h);
                 quantize_row(r, to, t + j, row, h, rows);

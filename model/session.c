@@ -104,6 +104,10 @@ static void carve_scratch(mote_arena *a, mote_session *s)
     s->rows = mote_take(a, b, sizeof *s->rows);
     s->x = mote_take(a, b * m->index->hidden, float_bytes);
     s->q = mote_take(a, b * m->max_q, float_bytes);
+    if (m->has_whole_norm)
+        s->k = mote_take(a, b * m->max_kv, float_bytes);
+    if (m->has_post_norm)
+        s->branch = mote_take(a, b * m->index->hidden, float_bytes);
     s->input = carve_acts(a, m, b, larger(m->index->hidden, m->max_q));
     s->mlp = carve_acts(a, m, b, m->max_ff);
     s->rope_cos = mote_take(a, b * m->n_rope * m->max_rope_half, float_bytes);
@@ -170,6 +174,12 @@ mote_status mote_session_plan_bytes(mote_session_plan *plan, const mote_model *m
     return MOTE_OK;
 }
 
+/* Does a session of this many positions turn by the tables for long ones? */
+static bool is_long(const mote_model *m, uint32_t n_positions)
+{
+    return m->index->rope_long_from && n_positions > m->index->rope_long_from;
+}
+
 mote_status mote_session_init(mote_session **out, void *mem, size_t mem_bytes,
                               const mote_model *model, const mote_session_opts *opts,
                               mote_error *err)
@@ -177,6 +187,7 @@ mote_status mote_session_init(mote_session **out, void *mem, size_t mem_bytes,
     mote_session_plan plan;
     mote_arena a = {.base = mem};
     mote_session proto = {.model = model, .opts = *opts};
+    proto.long_rope = is_long(model, opts->n_ctx);
     *out = NULL;
     mote_status s = mote_session_plan_bytes(&plan, model, opts, err);
     if (s)
@@ -191,6 +202,14 @@ mote_status mote_session_init(mote_session **out, void *mem, size_t mem_bytes,
 uint32_t mote_session_length(const mote_session *s) { return s->length; }
 
 uint32_t mote_session_capacity(const mote_session *s) { return s->opts.n_ctx; }
+
+void mote_session_announce(mote_session *s, uint32_t n_positions)
+{
+    if (is_long(s->model, n_positions) == s->long_rope)
+        return;
+    s->long_rope = !s->long_rope;
+    s->length = 0;
+}
 
 void mote_session_rewind(mote_session *s, uint32_t length)
 {

@@ -193,6 +193,27 @@ static void run_tanh(check *c)
     expect_float(c, "tanh(nan)", mote_tanh(NAN), NAN);
 }
 
+/* Both forms of GELU over all exponents to 16, and what lies beyond. */
+static void run_gelu(check *c)
+{
+    if (!check_begin(c))
+        return;
+    for (uint32_t u = 0; u <= 0x41800000u; u += 997)
+        for (int sign = 0; sign < 2; sign++) {
+            float x = bits_float(u | (uint32_t)sign << 31);
+            double d = (double)x, v = sqrt(8 / M_PI) * (d + 0.044715 * d * d * d);
+            double tanh_form = d / (1.0 + exp(-v)), erf_form = d * 0.5 * erfc(-d / sqrt(2));
+            check_near(c, (double)mote_gelu_tanh(x), tanh_form,
+                       tol_gelu_tanh(tanh_form, v) + (v < -80.0 ? 1e-33 : 0.0));
+            check_near(c, (double)mote_gelu_erf(x), erf_form, tol_gelu_erf(erf_form, d) + 1e-33);
+        }
+    expect_float(c, "gelu(-1e6)", mote_gelu_erf(-1e6f), -0.0f);
+    expect_float(c, "gelu(1e30)", mote_gelu_erf(1e30f), 1e30f);
+    expect_float(c, "gelu(1e30), tanh", mote_gelu_tanh(1e30f), 1e30f);
+    expect_float(c, "gelu(0)", mote_gelu_erf(0.0f), 0.0f);
+    expect_float(c, "gelu(0), tanh", mote_gelu_tanh(0.0f), 0.0f);
+}
+
 static void expect_angle(check *c, float angle)
 {
     float s, co;
@@ -236,6 +257,7 @@ const check_slot math_slots[] = {
     {"rne", 0, run_rne, 0, NULL, false},
     {"exp", 0, run_exp, 0, NULL, false},
     {"tanh", 0, run_tanh, 0, NULL, false},
+    {"gelu", 0, run_gelu, 0, NULL, false},
     {"sincos", 0, run_sincos, 0, NULL, false},
     {0},
 };

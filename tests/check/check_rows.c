@@ -151,6 +151,44 @@ static void run_rmsnorm(check *c)
     }
 }
 
+static void run_layernorm(check *c)
+{
+    size_t n = pick_n(c), kind = pick_kind(c);
+    if (!check_begin(c))
+        return;
+    float eps = check_cycle(c, "eps", 2) ? 1e-5f : 1e-12f, shift = check_normal(c);
+    float *from = check_floats(c, n, kind), *d = check_scratch(c, n * sizeof *d);
+    for (size_t i = 0; i < n && kind <= KIND_UNIFORM; i++)
+        from[i] += shift; /* a mean that counts */
+    const float *w = check_in_floats(c, "w", n, KIND_UNIFORM);
+    const float *b = check_in_floats(c, "b", n, KIND_UNIFORM);
+    bool same = check_below(c, 2) == 0; /* y may be x */
+    float *y = same ? check_inout(c, "y", from, n * sizeof *y) : check_out(c, "y", n * sizeof *y);
+    const float *x = same ? y : check_in(c, "x", from, n * sizeof *x);
+    set_work(c, n, 16);
+    CALL(c, c->k->layernorm(y, x, w, b, n, eps));
+    if (!c->oracle)
+        return;
+    float mean = lane_sum(from, n, false) / (float)n;
+    double exact = 0.0, square = 0.0, mean_abs = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        d[i] = from[i] - mean;
+        exact += (double)from[i] / (double)n;
+        mean_abs += fabs((double)from[i]) / (double)n;
+    }
+    for (size_t i = 0; i < n; i++)
+        square += ((double)from[i] - exact) * ((double)from[i] - exact) / (double)n;
+    float inv = 1.0f / sqrtf(lane_sum(d, n, true) / (float)n + eps);
+    for (size_t i = 0; i < n; i++) {
+        double root = sqrt(square + (double)eps), off = (double)from[i] - exact;
+        double want = off / root * (double)w[i] + (double)b[i], spread = fabs((double)w[i]) / root;
+        check_same(c, (double)y[i], (double)fmaf(d[i] * inv, w[i], b[i]));
+        if (n > 1 && kind != KIND_TINY) /* one value leaves nothing but its rounding */
+            check_near(c, (double)y[i], want,
+                       tol_layer(n, want, mean_abs + fabs(off), spread, (double)b[i]));
+    }
+}
+
 static void run_add(check *c)
 {
     size_t n = pick_n(c), kind = pick_kind(c);
@@ -228,6 +266,42 @@ static void run_silu_mul(check *c)
         /* sum, quotient, product: 3 U, and exp's; under -88 exp(-x) stays e^88 */
         double cut = x < -88.0 ? -x * 1e-38 : 0.0;
         check_near(c, (double)y[i], want, tol_ulp(2.25, want) + (cut + LEAST) * fabs(u));
+    }
+}
+
+/* gelu(x) in double and its bound. */
+static double expect_gelu(double x, bool is_erf, double *bound)
+{
+    double v = sqrt(8 / M_PI) * (x + 0.044715 * x * x * x);
+    double want = is_erf ? x * 0.5 * erfc(-x / sqrt(2)) : x / (1.0 + exp(-v));
+    double cut = v < -80.0 ? -x * 2e-35 : 0.0; /* exp(-v) stays e^88 */
+    *bound = is_erf ? tol_gelu_erf(want, x) - x * 2e-35 * (x < -1) : tol_gelu_tanh(want, v) + cut;
+    return want;
+}
+
+/* Slots by arg: bit 0 the erf form, bit 1 gated. */
+static void run_gelu(check *c)
+{
+    size_t n = pick_n(c), kind = pick_kind(c);
+    bool is_erf = c->slot->arg & 1, gated = c->slot->arg & 2;
+    if (!check_begin(c))
+        return;
+    float *from = check_floats(c, n, kind == KIND_HUGE ? KIND_NORMAL : kind);
+    for (size_t i = 0; i < n && kind == KIND_HUGE; i++) /* past both ends of exp */
+        from[i] *= 8.0f;
+    const float *up = gated ? check_in_floats(c, "up", n, check_below(c, KINDS)) : NULL;
+    bool same = check_below(c, 2) == 0; /* y may be the input */
+    float *y = same ? check_inout(c, "y", from, n * sizeof *y) : check_out(c, "y", n * sizeof *y);
+    const float *x = same ? y : check_in(c, "x", from, n * sizeof *x);
+    set_work(c, n, gated ? 12 : 8);
+    if (gated)
+        CALL(c, (is_erf ? c->k->gelu_erf_mul : c->k->gelu_tanh_mul)(y, x, up, n));
+    else
+        CALL(c, (is_erf ? c->k->gelu_erf : c->k->gelu_tanh)(y, x, n));
+    for (size_t i = 0; c->oracle && i < n; i++) {
+        double bound, want = expect_gelu((double)from[i], is_erf, &bound);
+        double u = gated ? (double)up[i] : 1.0;
+        check_near(c, (double)y[i], want * u, bound * fabs(u) + U * fabs(want * u) + LEAST);
     }
 }
 
@@ -384,11 +458,16 @@ static const check_shape heads[] = {{"32", 1, 32, 1}, {"64", 1, 64, 1}, {0}};
 const check_slot row_slots[] = {
     {"quantize", SLOT(quantize), run_quantize, 0, rows, false},
     {"rmsnorm", SLOT(rmsnorm), run_rmsnorm, 0, rows, false},
+    {"layernorm", SLOT(layernorm), run_layernorm, 0, rows, false},
     {"add", SLOT(add), run_add, 0, rows, false},
     {"scale", SLOT(scale), run_scale, 0, rows, false},
     {"divide", SLOT(divide), run_divide, 0, heads, false},
     {"softcap", SLOT(softcap), run_softcap, 0, rows, false},
     {"silu_mul", SLOT(silu_mul), run_silu_mul, 0, rows, false},
+    {"gelu_tanh", SLOT(gelu_tanh), run_gelu, 0, rows, false},
+    {"gelu_erf", SLOT(gelu_erf), run_gelu, 1, rows, false},
+    {"gelu_tanh_mul", SLOT(gelu_tanh_mul), run_gelu, 2, rows, false},
+    {"gelu_erf_mul", SLOT(gelu_erf_mul), run_gelu, 3, rows, false},
     {"rope_angles", SLOT(rope_angles), run_rope_angles, 0, heads, false},
     {"rope", SLOT(rope), run_rope, 0, heads, false},
     {"exp_sum", SLOT(exp_sum), run_exp_sum, 0, rows, false},

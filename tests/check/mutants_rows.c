@@ -123,6 +123,51 @@ static inline void norm(float *y, const float *x, const float *w, size_t n, floa
     }
 NORM_FAULTS(NORM_MUTANT)
 
+#define LAYER_FAULTS(X)                                                                            \
+    X(layernorm, LAYER_RIGHT, RIGHT, "no fault")                                                   \
+    X(layernorm, LAYER_NO_MEAN, WRONG, "the mean not taken away")                                  \
+    X(layernorm, LAYER_MEAN_SQUARE, WRONG, "mean of squares minus square of the mean")             \
+    X(layernorm, LAYER_UNBIASED, WRONG, "divided by n - 1")                                        \
+    X(layernorm, LAYER_NO_BIAS, WRONG, "bias forgotten")                                           \
+    X(layernorm, LAYER_MUL_ADD, WRONG, "product rounded before the bias")                          \
+    X(layernorm, LAYER_SERIAL, WRONG, "one running sum instead of 16 lanes")                       \
+    X(layernorm, LAYER_CLEARS_Y, WRONG, "clears y first, which may be x")
+
+enum { LAYER_FAULTS(MUTANT_NAME) };
+
+static inline void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
+                              float eps, int f)
+{
+    float sum[LANES] = {0}, square[LANES] = {0};
+    size_t lanes = f == LAYER_SERIAL ? 1 : LANES;
+    if (f == LAYER_CLEARS_Y)
+        memset(y, 0, n * sizeof *y);
+    for (size_t i = 0; i < n; i++)
+        sum[i % lanes] += x[i];
+    float mean = f == LAYER_NO_MEAN ? 0.0f : fold_lanes(sum, lanes) / (float)n;
+    for (size_t i = 0; i < n; i++) {
+        float d = f == LAYER_MEAN_SQUARE ? x[i] : x[i] - mean;
+        square[i % lanes] = mote_fma(d, d, square[i % lanes]);
+    }
+    float count = (float)(f == LAYER_UNBIASED && n > 1 ? n - 1 : n);
+    float var = fold_lanes(square, lanes) / count;
+    float inv = 1.0f / mote_sqrt((f == LAYER_MEAN_SQUARE ? var - mean * mean : var) + eps);
+    for (size_t i = 0; i < n; i++) {
+        float z = (x[i] - mean) * inv;
+        y[i] = f == LAYER_NO_BIAS   ? z * w[i]
+               : f == LAYER_MUL_ADD ? z * w[i] + b[i]
+                                    : mote_fma(z, w[i], b[i]);
+    }
+}
+
+#define LAYER_MUTANT(slot, name, kind, text)                                                       \
+    static void name##_fn(float *y, const float *x, const float *w, const float *b, size_t n,      \
+                          float eps)                                                               \
+    {                                                                                              \
+        layer_norm(y, x, w, b, n, eps, name);                                                      \
+    }
+LAYER_FAULTS(LAYER_MUTANT)
+
 /* ---- arithmetic by element ------------------------------------------------------------------- */
 
 #define ADD_FAULTS(X)                                                                              \
@@ -226,6 +271,37 @@ static inline void silu_mul(float *y, const float *gate, const float *up, size_t
         silu_mul(y, gate, up, n, name);                                                            \
     }
 SILU_FAULTS(SILU_MUTANT)
+
+#define GELU_FAULTS(X)                                                                             \
+    X(gelu_tanh, GELU_RIGHT, RIGHT, "no fault")                                                    \
+    X(gelu_tanh, GELU_QUICK, WRONG, "x * sigmoid(1.702 x)")                                        \
+    X(gelu_tanh, GELU_EXACT, WRONG, "the erf form")                                                \
+    X(gelu_tanh, GELU_TANH_LIBM, CLOSE, "exp of libm")                                             \
+    X(gelu_erf, ERF_RIGHT, RIGHT, "no fault")                                                      \
+    X(gelu_erf, ERF_TANH, WRONG, "the tanh form")                                                  \
+    X(gelu_erf, ERF_LIBM, CLOSE, "erfc of libm")
+
+enum { GELU_FAULTS(MUTANT_NAME) };
+
+static inline float gelu(float x, int f)
+{
+    float v = x * mote_fma(0x1.2444f2p-4f, x * x, 0x1.988454p+0f);
+    if (f == GELU_QUICK)
+        return x / (1.0f + mote_exp(-1.702f * x));
+    if (f == ERF_LIBM)
+        return (float)((double)x * 0.5 * erfc(-(double)x * M_SQRT1_2));
+    if (f == GELU_TANH_LIBM)
+        return x / (1.0f + expf(v < -88.0f ? 88.0f : -v));
+    return f == GELU_EXACT || f == ERF_RIGHT ? mote_gelu_erf(x) : mote_gelu_tanh(x);
+}
+
+#define GELU_MUTANT(slot, name, kind, text)                                                        \
+    static void name##_fn(float *y, const float *x, size_t n)                                      \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[i] = gelu(x[i], name);                                                               \
+    }
+GELU_FAULTS(GELU_MUTANT)
 
 /* ---- rotation -------------------------------------------------------------------------------- */
 
@@ -379,7 +455,8 @@ static inline bool all_finite(const float *x, size_t n, int f)
     static bool name##_fn(const float *x, size_t n) { return all_finite(x, n, name); }
 FINITE_FAULTS(FINITE_MUTANT)
 
-const mutant row_mutants[] = {QUANTIZE_FAULTS(MUTANT_LINE) NORM_FAULTS(MUTANT_LINE) ADD_FAULTS(
-    MUTANT_LINE) SCALAR_FAULTS(MUTANT_LINE) SILU_FAULTS(MUTANT_LINE) ANGLE_FAULTS(MUTANT_LINE)
-                                  ROPE_FAULTS(MUTANT_LINE) EXP_FAULTS(MUTANT_LINE)
-                                      ARGMAX_FAULTS(MUTANT_LINE) FINITE_FAULTS(MUTANT_LINE){0}};
+const mutant row_mutants[] = {
+    QUANTIZE_FAULTS(MUTANT_LINE) NORM_FAULTS(MUTANT_LINE) ADD_FAULTS(MUTANT_LINE)
+        SCALAR_FAULTS(MUTANT_LINE) SILU_FAULTS(MUTANT_LINE) ANGLE_FAULTS(MUTANT_LINE)
+            ROPE_FAULTS(MUTANT_LINE) LAYER_FAULTS(MUTANT_LINE) GELU_FAULTS(MUTANT_LINE)
+                EXP_FAULTS(MUTANT_LINE) ARGMAX_FAULTS(MUTANT_LINE) FINITE_FAULTS(MUTANT_LINE){0}};

@@ -42,6 +42,26 @@ static inline double tol_exp(double want, double arg)
 /* CAP: c * tanh(y / c): the quotient's error counts at most 0.45 of itself, the product U. */
 static inline double tol_cap(double c) { return c * (TOL_TANH + 2 * U); }
 
+/* LAYER(n): the mean is off by n/16 + 5 roundings of the mean magnitude, which moves every x - mean
+ * and, squared, the root little; then as ROW. `spread` is |w| / root. */
+static inline double tol_layer(size_t n, double want, double mean_abs, double spread, double b)
+{
+    double rounds = (double)n / 16 + 8;
+    return rounds * U * (2 * mean_abs * spread + fabs(want - b)) + 2 * U * fabs(want) +
+           (spread + 2) * LEAST;
+}
+
+/* GELU: the tanh form is a quotient; exp's argument v (2u) has 4 roundings, which the derivative
+ * passes on times |v|. The erf form adds its fit, and the roundings of P in exp. */
+static inline double tol_gelu_tanh(double want, double v)
+{
+    return (4 + 4 * fabs(v)) * U * fabs(want) + LEAST;
+}
+static inline double tol_gelu_erf(double want, double x)
+{
+    return 4e-8 * fmin(fabs(x), 1.0) + (5 + x * x) * U * fabs(want) + 2e-35 + LEAST;
+}
+
 /* ULP(n) for a few dependent roundings. */
 static inline double tol_ulp(double n, double want) { return 2 * n * U * fabs(want) + LEAST; }
 

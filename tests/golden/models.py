@@ -10,7 +10,9 @@ from goldens import (compare_greedy, finish, json_lines, max_difference, mote, n
 
 CASES = ["llama_untied", "llama_tied_theta500k", "llama_rope_llama3", "llama_rope_linear",
          "llama_bias_headdim", "smollm2_like", "tinyllama_like", "qwen2_tied", "qwen2_untied",
-         "qwen2_sliding", "qwen3_tied", "qwen3_v5config", "mistral_headdim", "mistral_sliding"]
+         "qwen2_sliding", "qwen3_tied", "qwen3_v5config", "mistral_headdim", "mistral_sliding",
+         "smollm3_nope", "phi3_sliding", "phi3_longrope", "phi3_partial", "gemma", "gemma2",
+         "gemma3_text", "olmo2", "stablelm", "gpt2", "openelm"]
 
 
 def ids_of(prompt):

@@ -108,8 +108,121 @@ TEST(same_bits_features)
     o.n_vocab = 90;
     o.window = 40;
     o.biases = MOTE_BIAS_ALL;
-    o.qk_norm = o.untied = true;
+    o.qk_norm = MOTE_QK_NORM_HEAD;
+    o.untied = true;
     product(&o);
+}
+
+/* As GPT-2: learned positions, LayerNorm, a plain MLP. */
+TEST(same_bits_layer_norm_and_plain_mlp)
+{
+    tiny_opts o = tiny_defaults();
+    o.hidden = 40;
+    o.n_heads = o.n_kv_heads = 2;
+    o.ff = 72;
+    o.no_rope = o.positions = true;
+    o.norm = MOTE_NORM_LAYER;
+    o.mlp = MOTE_MLP_PLAIN;
+    o.act = MOTE_ACT_GELU_TANH;
+    o.biases = MOTE_BIAS_ALL & ~MOTE_BIAS_GATE;
+    product(&o);
+}
+
+/* As Gemma 2: norms before and after, caps, gated GELU; over that a norm of all of q and k. */
+TEST(same_bits_norms_after_and_caps)
+{
+    tiny_opts o = tiny_defaults();
+    o.type = MOTE_Q8;
+    o.hidden = 40;
+    o.head_dim = 24;
+    o.n_heads = 2;
+    o.n_kv_heads = 1;
+    o.norm_place = MOTE_NORM_BEFORE_AND_AFTER;
+    o.qk_norm = MOTE_QK_NORM_WHOLE;
+    o.act = MOTE_ACT_GELU_ERF;
+    o.attn_softcap = 2;
+    o.logit_softcap = 5;
+    o.window = 40;
+    product(&o);
+}
+
+/* Norms after only, and the rope tables for long sessions. */
+TEST(same_bits_long_rope)
+{
+    tiny_opts o = tiny_defaults();
+    o.hidden = 32;
+    o.n_heads = 2;
+    o.n_kv_heads = 1;
+    o.norm_place = MOTE_NORM_AFTER;
+    o.rope_long_from = 100;
+    product(&o);
+}
+
+/* The rope table goes by the announced length, whatever the session could hold. */
+TEST(long_rope_is_announced)
+{
+    tiny_opts o = tiny_defaults();
+    tiny_model t;
+    float logits[3][80];
+    mote_error err;
+    mote_session_opts so = {
+        .n_ctx = 64, .kv = MOTE_KV_F32, .n_batch = 8, .n_logits = 8, .n_threads = 1};
+    o.rope_long_from = 32;
+    REQUIRE(tiny_open(&t, &o, NULL));
+    mote_session *s = tiny_session(t.model, &so);
+    for (uint32_t i = 0; i < 3; i++) {
+        if (i)
+            mote_session_announce(s, i == 1 ? 32 : 33);
+        CHECK(mote_session_length(s) == 0 || i == 0);
+        mote_session_rewind(s, 0);
+        mote_row rows[] = {{5, 0, s, false}, {7, 1, s, false}, {9, 2, s, true}};
+        REQUIRE(mote_forward(s, rows, 3, NULL, NULL, &err) == MOTE_OK);
+        memcpy(logits[i], mote_session_logits(s, 0), sizeof logits[i]);
+    }
+    CHECK(memcmp(logits[0], logits[1], sizeof logits[0]) != 0);
+    CHECK(memcmp(logits[0], logits[2], sizeof logits[0]) == 0);
+    free(s);
+    tiny_close(&t);
+}
+
+/* A record that forward.c could not run as it says is refused, before any tensor is looked for. */
+TEST(model_refuses_layers_it_cannot_run)
+{
+    static const struct {
+        size_t at;
+        uint32_t value;
+        mote_status status;
+    } cases[] = {
+        {offsetof(mote_layer, attn), 99, MOTE_ERR_UNSUPPORTED},
+        {offsetof(mote_layer, qk_norm), 3, MOTE_ERR_UNSUPPORTED},
+        {offsetof(mote_layer, norm), MOTE_NORM_NONE, MOTE_ERR_UNSUPPORTED},
+        {offsetof(mote_layer, norm), 99, MOTE_ERR_UNSUPPORTED},
+        {offsetof(mote_layer, norm_place), 99, MOTE_ERR_UNSUPPORTED},
+        {offsetof(mote_layer, mlp), MOTE_MLP_NONE, MOTE_ERR_UNSUPPORTED},
+        {offsetof(mote_layer, mlp), MOTE_MLP_PLAIN, MOTE_ERR_UNSUPPORTED}, /* SiLU without gate */
+        {offsetof(mote_layer, act), 99, MOTE_ERR_UNSUPPORTED},
+        {offsetof(mote_layer, rope), 2, MOTE_ERR_FILE},
+        {offsetof(mote_layer, rope_long), 1, MOTE_ERR_FILE}, /* the index has no switch */
+        {offsetof(mote_layer, rope_long), UINT32_MAX, MOTE_ERR_FILE},
+        {offsetof(mote_layer, rope_dim), 18, MOTE_ERR_FILE},
+        {offsetof(mote_layer, norm_place), MOTE_NORM_AFTER, MOTE_ERR_FILE}, /* no such tensors */
+        {offsetof(mote_layer, norm), MOTE_NORM_LAYER, MOTE_ERR_FILE},
+        {offsetof(mote_layer, qk_norm), MOTE_QK_NORM_WHOLE, MOTE_ERR_FILE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tiny_opts o = tiny_defaults();
+        size_t bytes;
+        uint8_t *image = tiny_image(&o, &bytes);
+        mote_image view;
+        mote_error err = {0};
+        memcpy((uint8_t *)tiny_layer(image, 1) + cases[i].at, &cases[i].value, 4);
+        tiny_reseal(image);
+        CHECK(mote_image_open(&view, image, bytes, &err) == MOTE_OK);
+        CHECK(mote_model_bytes(&view, &err) == 0);
+        if (!CHECK(err.status == cases[i].status))
+            printf("  case %zu: %s\n", i, err.what);
+        free(image);
+    }
 }
 
 /* Rows of several sessions in one call give each session what it gets alone. */

@@ -91,7 +91,7 @@ TEST(image_of_every_type_opens_and_verifies)
         tiny_opts o = tiny_defaults();
         o.type = (enum mote_type)type;
         o.untied = type % 2;
-        o.qk_norm = type == 3;
+        o.qk_norm = type == 3 ? MOTE_QK_NORM_HEAD : MOTE_QK_NORM_NONE;
         o.biases = type == 2 ? MOTE_BIAS_ALL : 0;
         o.ff = 72; /* not a multiple of 32 */
         image_file t = make(&o);
@@ -198,7 +198,7 @@ TEST(image_refuses_every_bad_field_of_the_index)
         FIELD(mote_index, strings[0].bytes, 9, FILE),
         FIELD(mote_index, strings[15].bytes, UINT32_MAX, FILE),
         FIELD(mote_index, reserved[0], 1, FILE),
-        FIELD(mote_index, reserved[211], 1, FILE),
+        FIELD(mote_index, reserved[207], 1, FILE),
     };
     tiny_opts o = tiny_defaults();
     image_file t = make(&o);

@@ -61,11 +61,14 @@ static void add_layer(builder *b, uint32_t place)
 {
     const tiny_opts *o = &b->o;
     uint32_t dq = o->n_heads * o->head_dim, dkv = o->n_kv_heads * o->head_dim;
+    bool whole = o->qk_norm == MOTE_QK_NORM_WHOLE, gated = o->mlp != MOTE_MLP_PLAIN;
+    bool before = o->norm_place != MOTE_NORM_AFTER, after = o->norm_place != MOTE_NORM_BEFORE;
+    bool layer = o->norm == MOTE_NORM_LAYER;
     const struct {
         uint32_t kind, rows, k;
         bool wanted;
     } all[] = {
-        {MOTE_L_ATTN_NORM, o->hidden, 0, true},
+        {MOTE_L_ATTN_NORM, o->hidden, 0, before},
         {MOTE_L_Q, dq, o->hidden, true},
         {MOTE_L_K, dkv, o->hidden, true},
         {MOTE_L_V, dkv, o->hidden, true},
@@ -74,15 +77,21 @@ static void add_layer(builder *b, uint32_t place)
         {MOTE_L_K_BIAS, dkv, 0, o->biases & MOTE_BIAS_K},
         {MOTE_L_V_BIAS, dkv, 0, o->biases & MOTE_BIAS_V},
         {MOTE_L_O_BIAS, o->hidden, 0, o->biases & MOTE_BIAS_O},
-        {MOTE_L_Q_NORM, o->head_dim, 0, o->qk_norm},
-        {MOTE_L_K_NORM, o->head_dim, 0, o->qk_norm},
-        {MOTE_L_MLP_NORM, o->hidden, 0, true},
-        {MOTE_L_GATE, o->ff, o->hidden, true},
+        {MOTE_L_Q_NORM, whole ? dq : o->head_dim, 0, o->qk_norm},
+        {MOTE_L_K_NORM, whole ? dkv : o->head_dim, 0, o->qk_norm},
+        {MOTE_L_ATTN_NORM_BIAS, o->hidden, 0, before && layer},
+        {MOTE_L_ATTN_POST_NORM, o->hidden, 0, after},
+        {MOTE_L_ATTN_POST_NORM_BIAS, o->hidden, 0, after && layer},
+        {MOTE_L_MLP_NORM, o->hidden, 0, before},
+        {MOTE_L_GATE, o->ff, o->hidden, gated},
         {MOTE_L_UP, o->ff, o->hidden, true},
         {MOTE_L_DOWN, o->hidden, o->ff, true},
         {MOTE_L_GATE_BIAS, o->ff, 0, o->biases & MOTE_BIAS_GATE},
         {MOTE_L_UP_BIAS, o->ff, 0, o->biases & MOTE_BIAS_UP},
         {MOTE_L_DOWN_BIAS, o->hidden, 0, o->biases & MOTE_BIAS_DOWN},
+        {MOTE_L_MLP_NORM_BIAS, o->hidden, 0, before && layer},
+        {MOTE_L_MLP_POST_NORM, o->hidden, 0, after},
+        {MOTE_L_MLP_POST_NORM_BIAS, o->hidden, 0, after && layer},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (all[i].wanted && all[i].k)
@@ -159,12 +168,15 @@ static void fill_tile(uint8_t *p, const mote_tensor *t, uint64_t *seed)
 static void fill_vector(uint8_t *p, const mote_tensor *t, const tiny_opts *o, uint64_t *seed)
 {
     bool rope = !t->place && t->kind >= MOTE_W_ROPE;
-    bool bias = t->place && ((t->kind >= MOTE_L_Q_BIAS && t->kind <= MOTE_L_O_BIAS) ||
-                             t->kind >= MOTE_L_GATE_BIAS);
+    static const uint64_t biases =
+        UINT64_C(15) << MOTE_L_Q_BIAS | UINT64_C(7) << MOTE_L_GATE_BIAS |
+        UINT64_C(1) << MOTE_L_ATTN_NORM_BIAS | UINT64_C(1) << MOTE_L_ATTN_POST_NORM_BIAS |
+        UINT64_C(1) << MOTE_L_MLP_NORM_BIAS | UINT64_C(1) << MOTE_L_MLP_POST_NORM_BIAS;
+    bool bias = t->place ? biases >> t->kind & 1 : t->kind == MOTE_W_FINAL_NORM_BIAS;
     for (uint64_t i = 0; i < t->rows; i++) {
         float x = bias ? normal(seed, 0.1) : 1 + normal(seed, 0.1);
         if (rope)
-            x = (float)pow(10000, -2.0 * (double)i / o->head_dim);
+            x = (float)pow(t->kind == MOTE_W_ROPE ? 10000 : 50000, -2.0 * (double)i / o->head_dim);
         memcpy(p + 4 * i, &x, 4);
     }
 }
@@ -192,10 +204,12 @@ static void fill_index(mote_index *x, const tiny_opts *o)
     x->n_vocab = o->n_vocab;
     x->hidden = o->hidden;
     x->n_ctx = o->n_ctx;
-    x->final_norm = MOTE_NORM_RMS;
+    x->final_norm = o->norm ? o->norm : MOTE_NORM_RMS;
     x->final_norm_eps = 1e-5f;
     x->embed_scale = x->logit_scale = 1;
-    x->n_rope = !o->no_rope;
+    x->logit_softcap = o->logit_softcap;
+    x->rope_long_from = o->rope_long_from;
+    x->n_rope = (o->no_rope ? 0u : 1u) + (o->rope_long_from ? 1u : 0u);
     x->n_end_ids = 1;
     x->end_ids[0] = 2;
     x->bos_id = 1;
@@ -211,13 +225,16 @@ static void fill_index(mote_index *x, const tiny_opts *o)
                             .rope_scale = 1,
                             .qk_norm = o->qk_norm,
                             .attn_scale = 1 / sqrtf((float)o->head_dim),
+                            .attn_softcap = o->attn_softcap,
                             .window = o->window,
                             .biases = o->biases,
-                            .norm = MOTE_NORM_RMS,
+                            .norm = o->norm ? o->norm : MOTE_NORM_RMS,
+                            .norm_place = o->norm_place,
                             .norm_eps = 1e-5f,
-                            .mlp = MOTE_MLP_GATED,
-                            .act = MOTE_ACT_SILU,
-                            .ff = o->ff};
+                            .mlp = o->mlp ? o->mlp : MOTE_MLP_GATED,
+                            .act = o->act ? o->act : MOTE_ACT_SILU,
+                            .ff = o->ff,
+                            .rope_long = o->rope_long_from ? 2 : 0};
     memcpy((char *)x + x->strings_at, strings, 8);
 }
 
@@ -229,8 +246,14 @@ static uint64_t describe(builder *b, uint64_t *index_bytes)
     add_vector(b, 0, MOTE_W_FINAL_NORM, o->hidden);
     if (o->untied)
         add_matrix(b, 0, MOTE_W_HEAD, o->n_vocab, o->hidden);
+    if (o->norm == MOTE_NORM_LAYER)
+        add_vector(b, 0, MOTE_W_FINAL_NORM_BIAS, o->hidden);
+    if (o->positions)
+        add_matrix(b, 0, MOTE_W_POSITIONS, o->n_ctx, o->hidden);
     if (!o->no_rope)
         add_vector(b, 0, MOTE_W_ROPE, o->head_dim / 2);
+    if (o->rope_long_from)
+        add_vector(b, 0, MOTE_W_ROPE + 1, o->head_dim / 2);
     for (uint32_t i = 0; i < o->n_layers; i++)
         add_layer(b, i + 1);
     b->strings_at =

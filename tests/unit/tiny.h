@@ -12,9 +12,13 @@ typedef struct tiny_opts {
     enum mote_type type; /* of all matrices */
     uint32_t group;      /* of q8: 32 or 64; 0: 32 */
     uint32_t n_layers, hidden, n_heads, n_kv_heads, head_dim, ff, n_vocab, n_ctx;
-    uint32_t window; /* 0: none */
-    uint32_t biases; /* MOTE_BIAS_... */
-    bool qk_norm, untied, no_rope;
+    uint32_t window;                              /* 0: none */
+    uint32_t biases;                              /* MOTE_BIAS_... */
+    uint32_t qk_norm, norm, norm_place, mlp, act; /* enumerations of format.h; 0: none, RMS, before,
+                                                   * gated, SiLU */
+    uint32_t rope_long_from;                      /* a second rope table; 0: none */
+    float attn_softcap, logit_softcap;
+    bool untied, no_rope, positions;
 } tiny_opts;
 
 /* 2 layers, hidden 64, 4 heads on 2, vocabulary 80, context 512, f32, tied. */

@@ -117,6 +117,13 @@ static const struct {
     {"add_cross_attention", 0},
     {"tie_encoder_decoder", 0},
     {"clip_qkv", 0},
+    {"qk_layernorm", 0},
+    {"use_parallel_residual", 0},
+    {"lm_head_bias", 0},
+    {"attention_bias", 0},
+    {"mlp_bias", 0},
+    {"use_bidirectional_attention", 0},
+    {"scale_attn_by_inverse_layer_idx", 0},
     {"original_max_position_embeddings", 0},
 };
 
@@ -191,8 +198,10 @@ static void check_options(graph *g, const family *f)
 
 static const family *find_family(const char *model_type)
 {
-    static const family *const all[] = {&family_llama, &family_mistral, &family_qwen2,
-                                        &family_qwen3};
+    static const family *const all[] = {
+        &family_llama,    &family_mistral, &family_qwen2,  &family_qwen3,  &family_smollm3,
+        &family_phi3,     &family_gemma,   &family_gemma2, &family_gemma3, &family_olmo2,
+        &family_stablelm, &family_gpt2,    &family_openelm};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->model_type, model_type) == 0)
             return all[i];

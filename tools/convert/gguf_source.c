@@ -406,7 +406,7 @@ mote_status gguf_open(source *s)
     gguf g;
     tok_vocab v;
     s->config_file = s->files[0].name;
-    s->keeps_types = true;
+    s->keeps_types = s->is_gguf = true;
     mote_status status = gguf_read(&g, s);
     if (!status && !s->opts->tokenizer_only)
         status = read_graph(&g);

@@ -82,6 +82,33 @@ void graph_add_vector(graph *g, uint32_t place, uint32_t kind, const char *name,
     t->pair_rows = g->src->paired_rows ? pair_rows : 0;
 }
 
+void graph_add_norm(graph *g, uint32_t place, uint32_t kind, const char *name, uint64_t n)
+{
+    graph_add_vector(g, place, kind, name, n, 0);
+    if (!g->status)
+        g->outs[g->n_outs - 1].add = g->norm_add;
+}
+
+void graph_add_part(graph *g, uint32_t place, uint32_t kind, const fused *from, uint64_t rows,
+                    uint64_t k)
+{
+    if (!k)
+        graph_add_vector(g, place, kind, from->name, from->all, 0);
+    else if (from->transposed)
+        graph_add_matrix(g, place, kind, from->name, k, from->all, 0);
+    else
+        graph_add_matrix(g, place, kind, from->name, from->all, k, 0);
+    if (g->status)
+        return;
+    out_tensor *t = &g->outs[g->n_outs - 1];
+    if (from->transposed && k && src_block(t->src->type) > 1)
+        graph_fail(g, MOTE_ERR_UNSUPPORTED, "tensor %s is quantised and transposed", t->src->label);
+    t->first_row = from->first;
+    t->transposed = from->transposed && k;
+    t->rows = rows;
+    t->k = k ? k : 1;
+}
+
 void graph_add_values(graph *g, uint32_t place, uint32_t kind, const float *values, uint64_t n)
 {
     out_tensor *t = values ? add_out(g, place, kind, MOTE_SHAPE_VECTOR) : NULL;
@@ -108,9 +135,14 @@ static void add_tables(graph *g)
 
 static bool is_buffer(const char *name)
 {
-    const char *end = "rotary_emb.inv_freq";
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
+    static const char *const ends[] = {"rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t m = strlen(ends[i]);
+        if (n >= m && strcmp(name + n - m, ends[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void note_unused(const graph *g)

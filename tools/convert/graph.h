@@ -17,6 +17,9 @@ typedef struct out_tensor {
     const void *data;            /* finished bytes: a table of the tokenizer, f32 of a rope table */
     uint64_t data_bytes;
     uint64_t rows, k;
+    uint64_t first_row; /* in the source: fused tensors are taken apart by rows */
+    bool transposed;    /* the source is [k, rows in all] */
+    float add;          /* to each value of a vector */
     uint32_t pair_rows; /* rows per head that come as pairs (2i, 2i+1) and leave as (i, i + n/2) */
     enum mote_type type;
     uint32_t group;
@@ -29,6 +32,8 @@ typedef struct graph {
     mote_layer *layers;
     out_tensor *outs;
     size_t n_outs, cap_outs;
+    bool reads_partial; /* the family knows partial_rotary_factor */
+    float norm_add;     /* what graph_add_norm adds: 1 where norms multiply by 1 + w */
 } graph;
 
 /* Makes the graph of the source, its family chosen by model_type. */
@@ -56,6 +61,17 @@ void graph_add_matrix(graph *g, uint32_t place, uint32_t kind, const char *name,
                       uint64_t k, uint32_t pair_rows);
 void graph_add_vector(graph *g, uint32_t place, uint32_t kind, const char *name, uint64_t n,
                       uint32_t pair_rows);
+/* The weights of a norm; w + g->norm_add. */
+void graph_add_norm(graph *g, uint32_t place, uint32_t kind, const char *name, uint64_t n);
+/* Rows [first, first + rows) of a fused tensor of `all` rows; a vector when k is 0. Transposed: the
+ * source is [k, all], as GPT-2 has it. */
+typedef struct fused {
+    const char *name;
+    uint64_t first, all;
+    bool transposed;
+} fused;
+void graph_add_part(graph *g, uint32_t place, uint32_t kind, const fused *from, uint64_t rows,
+                    uint64_t k);
 /* A vector of finished values; they must live as long as the source's pool. */
 void graph_add_values(graph *g, uint32_t place, uint32_t kind, const float *values, uint64_t n);
 
@@ -67,7 +83,9 @@ typedef struct family {
     void (*describe)(graph *g);
 } family;
 
-extern const family family_llama, family_mistral, family_qwen2, family_qwen3;
+extern const family family_llama, family_mistral, family_qwen2, family_qwen3, family_smollm3,
+    family_phi3, family_gemma, family_gemma2, family_gemma3, family_olmo2, family_stablelm,
+    family_gpt2, family_openelm;
 
 /* The family of the configuration, whose options it has checked; g->status tells of failures. */
 const family *family_choose(graph *g);
@@ -76,19 +94,46 @@ const family *family_choose(graph *g);
 typedef struct dense {
     uint32_t hidden, n_layers, n_vocab;
     bool tied;
+    bool own_rope;    /* the family has added rope tables itself */
+    bool fused;       /* one tensor for q, k, v and one for gate and up */
     mote_layer layer; /* of every layer, unless the family changes g->layers after dense_finish */
 } dense;
 
-/* Reads sizes, norms, head counts and rotary positions; default_head_dim 0: hidden / heads. */
+/* Keys that are called otherwise here or there, and what stands for them when they are absent. */
+typedef struct dense_keys {
+    uint32_t head_dim; /* 0: hidden / heads */
+    const char *act, *default_act;
+    const char *eps;
+    double default_eps;
+    bool tied;
+} dense_keys;
+
+/* Reads sizes, norms, head counts and rotary positions. */
+dense dense_read_keys(graph *g, const dense_keys *keys);
+/* By the keys of llama; default_head_dim 0: hidden / heads. */
 dense dense_read(graph *g, uint32_t default_head_dim);
+/* An activation by the hub's name for it. */
+uint32_t dense_read_act(graph *g, const char *key, const char *fallback);
 /* Lays the layers out and names all tensors; biases and qk_norm as d->layer says. */
 void dense_finish(graph *g, const dense *d);
 /* sliding_window: null is none (0), and where it is not named it is 4096 as in the reference. */
 uint32_t dense_read_window(graph *g);
+/* partial_rotary_factor of a head, an even number of dimensions. */
+void dense_read_partial(graph *g, dense *d, double fallback);
+/* lm_head.weight, or a note that it is not read because the embeddings are tied. */
+void dense_add_head(graph *g, const dense *d);
+/* Makes the layer records, each a copy of d->layer. */
+void dense_start(graph *g, const dense *d);
 /* sliding_window with layer_types, or from layer first_layer on. Call after dense_finish. */
 void dense_windows(graph *g, uint32_t window, uint32_t first_layer);
 
 /* rope.c: adds inverse frequencies as rope table 0 for heads of `dim` turning dimensions. */
 void rope_add(graph *g, uint32_t dim);
+/* The same as table `table`, with the base of `theta_key` and these options (NULL: none). */
+void rope_add_table(graph *g, uint32_t table, uint32_t dim, const char *theta_key, double theta,
+                    const cJSON *options);
+/* Tables 0 and 1 by short_factor and long_factor where the configuration says longrope; false: it
+ * does not. Sets what of the index and of the layer goes with it. */
+bool rope_add_long(graph *g, mote_layer *l);
 
 #endif

@@ -15,16 +15,18 @@ typedef struct rope {
 } rope;
 
 /* Older style: rope_theta and rope_scaling {type or rope_type, ...}; newer: rope_parameters. */
-static rope read_rope(graph *g)
+static const cJSON *find_options(const graph *g)
 {
     const cJSON *options = config_get(g, "rope_scaling");
-    if (!options)
-        options = config_get(g, "rope_parameters");
+    return options ? options : config_get(g, "rope_parameters");
+}
+
+static rope read_rope(graph *g, const char *theta_key, double theta, const cJSON *options)
+{
     if (options && !cJSON_IsObject(options))
         graph_fail(g, MOTE_ERR_FILE, "%s: the rope parameters are not an object",
                    g->src->config_file);
-    double theta =
-        config_number_or(g, g->src->config, "rope_theta", 0, 1e15, 10000 /* as transformers */);
+    theta = config_number_or(g, g->src->config, theta_key, 0, 1e15, theta);
     return (rope){.theta = config_number_or(g, options, "rope_theta", 0, 1e15, theta),
                   .type = config_text_or(g, options, "rope_type",
                                          config_text_or(g, options, "type", "default")),
@@ -32,7 +34,7 @@ static rope read_rope(graph *g)
 }
 
 /* Members that no type here reads; a value that changes nothing passes. */
-static void check_members(graph *g, const rope *r)
+static void check_members(graph *g, const rope *r, bool is_long)
 {
     static const char *const known[] = {"rope_theta",
                                         "rope_type",
@@ -42,13 +44,17 @@ static void check_members(graph *g, const rope *r)
                                         "high_freq_factor",
                                         "original_max_position_embeddings",
                                         NULL};
+    static const char *const long_known[] = {"short_factor", "long_factor", "attention_factor"};
     for (const cJSON *c = r->options ? r->options->child : NULL; c; c = c->next) {
         size_t i = 0;
         while (known[i] && strcmp(known[i], c->string) != 0)
             i++;
+        bool longs = false;
+        for (size_t j = 0; is_long && j < 3; j++)
+            longs |= strcmp(long_known[j], c->string) == 0;
         bool whole = strcmp(c->string, "partial_rotary_factor") == 0 && cJSON_IsNumber(c) &&
-                     !(c->valuedouble < 1) && !(c->valuedouble > 1);
-        if (!known[i] && !whole && !cJSON_IsNull(c))
+                     (g->reads_partial || (!(c->valuedouble < 1) && !(c->valuedouble > 1)));
+        if (!known[i] && !whole && !longs && !cJSON_IsNull(c))
             graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: rope option %s is not supported",
                        g->src->config_file, c->string);
     }
@@ -109,17 +115,34 @@ static void divide_by_tensor(graph *g, float *f, uint32_t n)
         f[i] = f[i] / divisor[i];
 }
 
-void rope_add(graph *g, uint32_t dim)
+/* The plain frequencies, in the source's pool; NULL after a failure. */
+static float *plain(graph *g, const rope *r, uint32_t n, uint32_t dim)
+{
+    float *f = g->status ? NULL : pool_take(&g->src->pool, n, sizeof *f, g->src->err);
+    if (!f && !g->status)
+        g->status = g->src->err->status;
+    for (uint32_t i = 0; f && i < n; i++)
+        f[i] = 1.0f / (float)pow(r->theta, (double)((float)(2 * i) / (float)dim));
+    return f;
+}
+
+static void add_table(graph *g, uint32_t table, const float *f, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (!isfinite(f[i]))
+            graph_fail(g, MOTE_ERR_FILE, "%s: a rotary frequency is not finite",
+                       g->src->config_file);
+    graph_add_values(g, 0, MOTE_W_ROPE + table, f, n);
+}
+
+void rope_add_table(graph *g, uint32_t table, uint32_t dim, const char *theta_key, double theta,
+                    const cJSON *options)
 {
     const uint32_t n = dim / 2;
-    rope r = read_rope(g);
-    float *f = g->status ? NULL : pool_take(&g->src->pool, n, sizeof *f, g->src->err);
-    if (!f) {
-        g->status = g->status ? g->status : g->src->err->status;
+    rope r = read_rope(g, theta_key, theta, options);
+    float *f = plain(g, &r, n, dim);
+    if (!f)
         return;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        f[i] = 1.0f / (float)pow(r.theta, (double)((float)(2 * i) / (float)dim));
     if (strcmp(r.type, "linear") == 0)
         scale_linear(g, &r, f, n);
     else if (strcmp(r.type, "llama3") == 0)
@@ -127,11 +150,63 @@ void rope_add(graph *g, uint32_t dim)
     else if (strcmp(r.type, "default") != 0)
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: rope type %s is not supported",
                    g->src->config_file, r.type);
-    check_members(g, &r);
+    check_members(g, &r, false);
     divide_by_tensor(g, f, n);
-    for (uint32_t i = 0; i < n; i++)
-        if (!isfinite(f[i]))
-            graph_fail(g, MOTE_ERR_FILE, "%s: a rotary frequency is not finite",
-                       g->src->config_file);
-    graph_add_values(g, 0, MOTE_W_ROPE, f, n);
+    add_table(g, table, f, n);
+}
+
+void rope_add(graph *g, uint32_t dim)
+{
+    rope_add_table(g, 0, dim, "rope_theta", 10000 /* as transformers */, find_options(g));
+}
+
+/* ---- longrope ------------------------------------------------------------------------------- */
+
+/* A list of n factors, by which frequencies are divided. */
+static float *divide_by_list(graph *g, const rope *r, const char *key, uint32_t n, uint32_t dim)
+{
+    const cJSON *list = json_get(r->options, key), *item = list ? list->child : NULL;
+    float *f = plain(g, r, n, dim);
+    if (!cJSON_IsArray(list) || (uint32_t)cJSON_GetArraySize(list) != n)
+        graph_fail(g, MOTE_ERR_FILE, "%s: %s is not a list of %u numbers", g->src->config_file, key,
+                   n);
+    for (uint32_t i = 0; f && i < n && !g->status; i++, item = item->next) {
+        float power = (float)pow(r->theta, (double)((float)(2 * i) / (float)dim));
+        if (!cJSON_IsNumber(item) || !(item->valuedouble > 0))
+            graph_fail(g, MOTE_ERR_FILE, "%s: %s has something that is no factor",
+                       g->src->config_file, key);
+        f[i] = 1.0f / ((float)item->valuedouble * power);
+    }
+    return g->status ? NULL : f;
+}
+
+/* cos and sin are multiplied by sqrt(1 + ln(max / original) / ln(original)) in short and in long
+ * sessions; original_max_position_embeddings stands beside the options or among them. */
+bool rope_add_long(graph *g, mote_layer *l)
+{
+    const uint32_t n = l->rope_dim / 2;
+    rope r = read_rope(g, "rope_theta", 10000, find_options(g));
+    if (g->status || (strcmp(r.type, "longrope") != 0 && strcmp(r.type, "su") != 0))
+        return false;
+    double inner =
+        config_number_or(g, r.options, "original_max_position_embeddings", 0, MOTE_MAX_CONTEXT, 0);
+    double original = config_number_or(g, g->src->config, "original_max_position_embeddings", 0,
+                                       MOTE_MAX_CONTEXT, inner);
+    double factor = original > 0 ? (double)g->index.n_ctx / original : 1;
+    double scale = factor > 1 ? sqrt(1 + log(factor) / log(original)) : 1;
+    if (!(original > 1))
+        graph_fail(g, MOTE_ERR_FILE, "%s: longrope has no original_max_position_embeddings",
+                   g->src->config_file);
+    check_members(g, &r, true);
+    const float *brief = divide_by_list(g, &r, "short_factor", n, l->rope_dim);
+    const float *wide = divide_by_list(g, &r, "long_factor", n, l->rope_dim);
+    l->rope_scale = (float)config_number_or(g, r.options, "attention_factor", 0, 1e6, scale);
+    l->rope_long = 2;
+    g->index.rope_long_from = (uint32_t)original;
+    g->index.n_rope = 2;
+    if (brief && wide) {
+        add_table(g, 0, brief, n);
+        add_table(g, 1, wide, n);
+    }
+    return true;
 }

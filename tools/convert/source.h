@@ -103,6 +103,7 @@ typedef struct source {
     src_tensor *tensors; /* sorted by name once opened */
     size_t n_tensors, cap_tensors;
     bool keeps_types; /* what MOTE_CONVERT_AUTO means here: a GGUF file */
+    bool is_gguf; /* llama.cpp's conversion came before: 1 added to gemma's norms, no transposes */
     bool paired_rows; /* rows of q and k come as pairs (2i, 2i+1) of a head, not (i, i + d/2) */
 
     cJSON *config;           /* NULL: tokenizer_only without one */

@@ -5,6 +5,7 @@
  * the number of threads cannot show in the output.
  */
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tools/convert/encode.h"
@@ -29,6 +30,7 @@ typedef struct piece {
     uint64_t first_tile;
     size_t n_tiles, n_workers;
     uint8_t *tiles;
+    uint8_t *turned; /* all rows of a transposed source; NULL: read them from the file */
     worker workers[MAX_THREADS];
 } piece;
 
@@ -36,7 +38,7 @@ typedef struct piece {
 static uint64_t source_row(const out_tensor *t, uint64_t r)
 {
     if (!t->pair_rows)
-        return r;
+        return t->first_row + r;
     uint64_t half = t->pair_rows / 2, in_head = r % t->pair_rows, head = r - in_head;
     return head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
 }
@@ -52,8 +54,12 @@ static mote_status read_rows(const piece *p, uint64_t tile, uint8_t *out, mote_c
     const src_file *f = &p->s->files[p->t->src->file];
     const uint64_t at = p->t->src->offset, first = tile * MOTE_TILE_ROWS, bytes = p->e.row_bytes;
     size_t n = rows_of_tile(p->t, tile);
+    if (p->turned) {
+        memcpy(out, p->turned + first * bytes, n * bytes);
+        return MOTE_OK;
+    }
     if (!p->t->pair_rows)
-        return file_read(f, at + first * bytes, out, n * bytes, err);
+        return file_read(f, at + (p->t->first_row + first) * bytes, out, n * bytes, err);
     mote_status status = MOTE_OK;
     for (size_t r = 0; r < n && !status; r++)
         status =
@@ -141,6 +147,24 @@ static mote_status prepare(piece *p, uint64_t n_tiles, size_t *most, pool *local
     return p->tiles ? MOTE_OK : err->status;
 }
 
+/* Rows of a source [k, all] are its columns: all of ours, one behind the other, in `local`. */
+static mote_status turn(piece *p, pool *local, mote_convert_error *err)
+{
+    const out_tensor *t = p->t;
+    const size_t unit = src_unit_bytes(t->src->type), rows = (size_t)t->rows, k = (size_t)t->k;
+    const uint64_t line = t->src->shape[1] * unit; /* of the source */
+    uint8_t *one = pool_take(local, rows, unit, err);
+    p->turned = pool_take(local, rows, k * unit, err);
+    mote_status status = one && p->turned ? MOTE_OK : err->status;
+    for (size_t i = 0; i < k && !status; i++) {
+        status = file_read(&p->s->files[t->src->file],
+                           t->src->offset + i * line + t->first_row * unit, one, rows * unit, err);
+        for (size_t r = 0; r < rows && !status; r++)
+            memcpy(p->turned + (r * k + i) * unit, one + r * unit, unit);
+    }
+    return status;
+}
+
 mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, void *user)
 {
     const mote_convert_opts *opts = g->src->opts;
@@ -150,6 +174,8 @@ mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, 
     pool local = {0};
     size_t most = 1;
     mote_status status = prepare(&p, n_tiles, &most, &local, err);
+    if (!status && t->transposed)
+        status = turn(&p, &local, err);
     for (uint64_t at = 0; at < n_tiles && !status; at += p.n_tiles) {
         p.first_tile = at;
         p.n_tiles = n_tiles - at < most ? (size_t)(n_tiles - at) : most;
@@ -169,7 +195,7 @@ mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, 
 mote_status read_vector(const graph *g, const out_tensor *t, float *out)
 {
     const src_tensor *src = t->src;
-    const size_t n = (size_t)t->rows;
+    const size_t n = (size_t)src->shape[0];
     mote_convert_error *err = g->src->err;
     pool local = {0};
     uint8_t *bytes = pool_take(&local, n, src_unit_bytes(src->type), err);
@@ -183,8 +209,8 @@ mote_status read_vector(const graph *g, const out_tensor *t, float *out)
         if (bad < n)
             status = convert_fail(err, MOTE_ERR_FILE, "tensor %s: the value at [%zu] is not finite",
                                   src->label, bad);
-        for (size_t i = 0; i < n; i++)
-            out[i] = values[source_row(t, i)];
+        for (size_t i = 0; i < (size_t)t->rows; i++)
+            out[i] = values[source_row(t, i)] + t->add;
     }
     pool_free(&local);
     return status;

@@ -37,6 +37,15 @@ static mote_checked bytes_of(const out_tensor *t)
     return mote_checked_round_up(mote_checked_mul(mote_checked_of(t->rows), each), 64);
 }
 
+/* Of the source, for telling progress; a part of a fused tensor has its share. */
+static uint64_t source_bytes(const out_tensor *t)
+{
+    if (!t->src)
+        return 0;
+    uint64_t all = t->src->shape[t->transposed ? 1 : 0];
+    return (uint64_t)((double)t->src->bytes * ((double)t->rows / (double)all));
+}
+
 static mote_status place_tensors(writer *w)
 {
     graph *g = w->g;
@@ -57,7 +66,7 @@ static mote_status place_tensors(writer *w)
                                       .bytes = bytes.value};
         end = mote_checked_add(end, bytes.value);
         end.overflow |= bytes.overflow;
-        w->total += t->src ? t->src->bytes : 0;
+        w->total += source_bytes(t);
     }
     w->index->file_bytes = end.value;
     return mote_checked_within(end, UINT64_MAX >> 2)
@@ -156,7 +165,7 @@ static mote_status write_flat(writer *w, const out_tensor *t)
             status = put(w, values, (size_t)t->rows * sizeof *values);
         pool_free(&local);
         if (!status)
-            tell_progress(w, t, t->src->bytes);
+            tell_progress(w, t, source_bytes(t));
     } else {
         status = put(w, t->data, (size_t)t->data_bytes);
     }
