@@ -7,7 +7,7 @@
  *       k, v go into the cache of the row's session
  *       a = softmax(q . keys) . values, for each head               over all positions so far
  *       x += o * a
- *       x += down * (silu(gate * norm(x)) * (up * norm(x)))
+ *       x += down * (silu(gate * norm(x)) * (up * norm(x)))         or some of many such experts
  *   logits = head * norm(x)                                         [rows that want them,
  *   vocabulary]
  *
@@ -64,8 +64,12 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     mote_barrier(r, thread);
 
     in = mote_prepare(r, thread, x, hidden, hidden, l->mlp_norm, eps);
-    in = mote_gate_up(r, thread, l, &in);
-    mote_project_residual(r, thread, &l->down, &in);
+    if (l->rec->mlp == MOTE_MLP_EXPERTS) {
+        mote_experts(r, thread, l, &in);
+    } else {
+        in = mote_gate_up(r, thread, l, &in);
+        mote_project_residual(r, thread, &l->down, &in);
+    }
     if (thread == 0 && r->hooks && r->hooks->cancel)
         r->cancelled = r->hooks->cancel(r->hooks->user);
     mote_barrier(r, thread);
