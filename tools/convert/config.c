@@ -118,6 +118,7 @@ static const struct {
     {"tie_encoder_decoder", 0},
     {"clip_qkv", 0},
     {"original_max_position_embeddings", 0},
+    {"norm_topk_prob", 0},
 };
 
 /* Read by the common code, or without any effect on the result. */
@@ -191,8 +192,9 @@ static void check_options(graph *g, const family *f)
 
 static const family *find_family(const char *model_type)
 {
-    static const family *const all[] = {&family_llama, &family_mistral, &family_qwen2,
-                                        &family_qwen3};
+    static const family *const all[] = {&family_llama,     &family_mistral,    &family_qwen2,
+                                        &family_qwen3,     &family_mixtral,    &family_qwen2_moe,
+                                        &family_qwen3_moe, &family_deepseek_v2};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->model_type, model_type) == 0)
             return all[i];

@@ -47,7 +47,7 @@ dense dense_read(graph *g, uint32_t default_head_dim)
                .tied = config_flag_or(g, "tie_word_embeddings", false)};
     d.layer = (mote_layer){.attn = MOTE_ATTN_GROUPED,
                            .rope = 1,
-                           .rope_scale = 1,
+                           .rope_scale = (float)rope_yarn_turn_scale(g),
                            .norm = MOTE_NORM_RMS,
                            .norm_eps = eps,
                            .mlp = MOTE_MLP_GATED,
@@ -89,14 +89,12 @@ static void add_projection(graph *g, uint32_t layer, uint32_t kind, uint32_t bia
                          pair_rows);
 }
 
-static void add_layer(graph *g, const dense *d, uint32_t i)
+void dense_add_attention(graph *g, const dense *d, uint32_t i)
 {
     const mote_layer *l = &g->layers[i];
     const uint64_t q = (uint64_t)l->n_heads * l->head_dim, h = d->hidden;
     const uint64_t kv = (uint64_t)l->n_kv_heads * l->head_dim;
     char full[96];
-    graph_add_vector(g, i + 1, MOTE_L_ATTN_NORM, layer_name(full, i, "input_layernorm", ".weight"),
-                     h, 0);
     add_projection(g, i, MOTE_L_Q, MOTE_L_Q_BIAS, MOTE_BIAS_Q, "self_attn.q_proj", q, h,
                    l->head_dim);
     add_projection(g, i, MOTE_L_K, MOTE_L_K_BIAS, MOTE_BIAS_K, "self_attn.k_proj", kv, h,
@@ -111,8 +109,21 @@ static void add_layer(graph *g, const dense *d, uint32_t i)
                          layer_name(full, i, "self_attn.k_norm", ".weight"), l->head_dim,
                          l->head_dim);
     }
+}
+
+void dense_add_norms(graph *g, const dense *d, uint32_t i)
+{
+    char full[96];
+    graph_add_vector(g, i + 1, MOTE_L_ATTN_NORM, layer_name(full, i, "input_layernorm", ".weight"),
+                     d->hidden, 0);
     graph_add_vector(g, i + 1, MOTE_L_MLP_NORM,
-                     layer_name(full, i, "post_attention_layernorm", ".weight"), h, 0);
+                     layer_name(full, i, "post_attention_layernorm", ".weight"), d->hidden, 0);
+}
+
+void dense_add_mlp(graph *g, const dense *d, uint32_t i)
+{
+    const mote_layer *l = &g->layers[i];
+    const uint64_t h = d->hidden;
     add_projection(g, i, MOTE_L_GATE, MOTE_L_GATE_BIAS, MOTE_BIAS_GATE, "mlp.gate_proj", l->ff, h,
                    0);
     add_projection(g, i, MOTE_L_UP, MOTE_L_UP_BIAS, MOTE_BIAS_UP, "mlp.up_proj", l->ff, h, 0);
@@ -132,7 +143,7 @@ static void add_head(graph *g, const dense *d)
     }
 }
 
-void dense_finish(graph *g, const dense *d)
+void dense_start(graph *g, const dense *d)
 {
     rope_add(g, d->layer.rope_dim);
     graph_add_matrix(g, 0, MOTE_W_EMBED, "model.embed_tokens.weight", d->n_vocab, d->hidden, 0);
@@ -141,9 +152,17 @@ void dense_finish(graph *g, const dense *d)
     g->layers = pool_take(&g->src->pool, d->n_layers, sizeof *g->layers, g->src->err);
     if (!g->layers && !g->status)
         g->status = g->src->err->status;
-    for (uint32_t i = 0; i < d->n_layers && !g->status; i++) {
+    for (uint32_t i = 0; i < d->n_layers && !g->status; i++)
         g->layers[i] = d->layer;
-        add_layer(g, d, i);
+}
+
+void dense_finish(graph *g, const dense *d)
+{
+    dense_start(g, d);
+    for (uint32_t i = 0; i < d->n_layers && !g->status; i++) {
+        dense_add_norms(g, d, i);
+        dense_add_attention(g, d, i);
+        dense_add_mlp(g, d, i);
     }
 }
 

@@ -8,6 +8,22 @@
 #include <math.h>
 #include <string.h>
 
+const cJSON *rope_options(graph *g)
+{
+    const cJSON *options = config_get(g, "rope_scaling");
+    if (!options)
+        options = config_get(g, "rope_parameters");
+    if (options && !cJSON_IsObject(options))
+        graph_fail(g, MOTE_ERR_FILE, "%s: the rope parameters are not an object",
+                   g->src->config_file);
+    return options;
+}
+
+const char *rope_type(graph *g, const cJSON *options)
+{
+    return config_text_or(g, options, "rope_type", config_text_or(g, options, "type", "default"));
+}
+
 typedef struct rope {
     double theta;
     const char *type;
@@ -17,17 +33,11 @@ typedef struct rope {
 /* Older style: rope_theta and rope_scaling {type or rope_type, ...}; newer: rope_parameters. */
 static rope read_rope(graph *g)
 {
-    const cJSON *options = config_get(g, "rope_scaling");
-    if (!options)
-        options = config_get(g, "rope_parameters");
-    if (options && !cJSON_IsObject(options))
-        graph_fail(g, MOTE_ERR_FILE, "%s: the rope parameters are not an object",
-                   g->src->config_file);
+    const cJSON *options = rope_options(g);
     double theta =
         config_number_or(g, g->src->config, "rope_theta", 0, 1e15, 10000 /* as transformers */);
     return (rope){.theta = config_number_or(g, options, "rope_theta", 0, 1e15, theta),
-                  .type = config_text_or(g, options, "rope_type",
-                                         config_text_or(g, options, "type", "default")),
+                  .type = rope_type(g, options),
                   .options = options};
 }
 
@@ -48,7 +58,8 @@ static void check_members(graph *g, const rope *r)
             i++;
         bool whole = strcmp(c->string, "partial_rotary_factor") == 0 && cJSON_IsNumber(c) &&
                      !(c->valuedouble < 1) && !(c->valuedouble > 1);
-        if (!known[i] && !whole && !cJSON_IsNull(c))
+        bool yarn = strcmp(r->type, "yarn") == 0 && rope_is_yarn_member(c->string);
+        if (!known[i] && !yarn && !whole && !cJSON_IsNull(c))
             graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: rope option %s is not supported",
                        g->src->config_file, c->string);
     }
@@ -124,6 +135,8 @@ void rope_add(graph *g, uint32_t dim)
         scale_linear(g, &r, f, n);
     else if (strcmp(r.type, "llama3") == 0)
         scale_llama3(g, &r, f, n);
+    else if (strcmp(r.type, "yarn") == 0)
+        rope_scale_yarn(g, r.options, r.theta, f, dim);
     else if (strcmp(r.type, "default") != 0)
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: rope type %s is not supported",
                    g->src->config_file, r.type);

@@ -31,10 +31,18 @@ static mote_checked bytes_of(const out_tensor *t)
     if (t->shape == MOTE_SHAPE_MATRIX) {
         size_t k = mote_padded_k(t->type, t->group, (size_t)t->k);
         mote_checked tiles = mote_checked_of((t->rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS);
+        tiles = mote_checked_mul(tiles, t->n_mats);
         return mote_checked_mul(tiles, mote_tile_bytes(t->type, t->group, k));
     }
     uint64_t each = t->shape == MOTE_SHAPE_VECTOR ? 4 : 1;
     return mote_checked_round_up(mote_checked_mul(mote_checked_of(t->rows), each), 64);
+}
+
+/* What reading it counts for in the progress. */
+static uint64_t source_bytes_of(const out_tensor *t)
+{
+    uint64_t unit = src_is_blocks(t->src->type) ? SRC_BLOCK : 1;
+    return t->rows * t->n_mats * (t->k / unit * src_unit_bytes(t->src->type));
 }
 
 static mote_status place_tensors(writer *w)
@@ -50,14 +58,14 @@ static mote_status place_tensors(writer *w)
                                       .shape = t->shape,
                                       .type = t->shape == MOTE_SHAPE_MATRIX ? t->type : 0,
                                       .group = t->group,
-                                      .n_mats = 1,
+                                      .n_mats = t->n_mats,
                                       .rows = t->rows,
                                       .k = t->k,
                                       .offset = end.value,
                                       .bytes = bytes.value};
         end = mote_checked_add(end, bytes.value);
         end.overflow |= bytes.overflow;
-        w->total += t->src ? t->src->bytes : 0;
+        w->total += t->src ? source_bytes_of(t) : 0;
     }
     w->index->file_bytes = end.value;
     return mote_checked_within(end, UINT64_MAX >> 2)
@@ -156,7 +164,7 @@ static mote_status write_flat(writer *w, const out_tensor *t)
             status = put(w, values, (size_t)t->rows * sizeof *values);
         pool_free(&local);
         if (!status)
-            tell_progress(w, t, t->src->bytes);
+            tell_progress(w, t, source_bytes_of(t));
     } else {
         status = put(w, t->data, (size_t)t->data_bytes);
     }
