@@ -48,18 +48,26 @@ static void embed(mote_run *r, uint32_t thread)
 static void layer(mote_run *r, uint32_t thread, size_t i)
 {
     const mote_model_layer *l = &r->model->layers[i];
-    size_t hidden = r->model->index->hidden, n_q = l->q.w.rows;
+    const bool latent = l->rec->attn == MOTE_ATTN_LATENT;
+    size_t hidden = r->model->index->hidden, stride = r->model->max_q, n_q = l->q.w.rows;
     float *x = r->lead->x, eps = l->rec->norm_eps;
 
     mote_acts in = mote_prepare(r, thread, x, hidden, hidden, l->attn_norm, eps);
-    mote_project_heads(r, thread, i, &in);
+    if (latent)
+        mote_project_latent(r, thread, i, &in);
+    else
+        mote_project_heads(r, thread, i, &in);
     mote_barrier(r, thread);
 
     mote_attend(r, thread, i);
     mote_barrier(r, thread);
 
-    const float *attended = mote_attended(r, thread, i);
-    in = mote_prepare(r, thread, attended, r->model->max_q, n_q, NULL, 0.0f);
+    const float *attended = latent ? mote_latent_values(r, thread, i) : mote_attended(r, thread, i);
+    if (latent) {
+        stride = r->model->max_values;
+        n_q = (size_t)l->rec->n_heads * l->rec->v_dim;
+    }
+    in = mote_prepare(r, thread, attended, stride, n_q, NULL, 0.0f);
     mote_project_residual(r, thread, &l->o, &in);
     mote_barrier(r, thread);
 

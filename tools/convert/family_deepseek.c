@@ -45,6 +45,12 @@ static void read_latent(graph *g, dense *d)
         graph_fail(g, MOTE_ERR_UNSUPPORTED,
                    "%s: kv_lora_rank %u and qk_rope_head_dim %u (even numbers up to 1024 together)",
                    g->src->config_file, l->kv_rank, rope);
+    if ((uint64_t)l->n_heads * (l->head_dim + l->nope_dim + l->v_dim) > MOTE_MAX_DIM)
+        graph_fail(g, MOTE_ERR_FILE, "%s: %u heads of such sizes are too many", g->src->config_file,
+                   l->n_heads);
+    if (config_flag_or(g, "attention_bias", false) || config_flag_or(g, "mlp_bias", false))
+        graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: biases are not supported for deepseek_v2",
+                   g->src->config_file);
     l->attn_scale = (float)(1 / sqrt((double)(l->nope_dim + rope)) * rope_yarn_attn_scale(g));
     /* The reference gives the norms of the latents this epsilon whatever the configuration says. */
     if (l->norm_eps < 1e-6f || l->norm_eps > 1e-6f)
@@ -155,6 +161,8 @@ const family family_deepseek_v2 = {
                                      "aux_loss_alpha",
                                      "seq_aux",
                                      "ep_size",
+                                     "attention_bias",
+                                     "mlp_bias",
                                      "output_router_logits",
                                      NULL},
     .describe = describe_deepseek_v2,
