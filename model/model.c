@@ -605,6 +605,8 @@ void mote_model_get_info(const mote_model *m, mote_model_info *info)
                               .max_kv_heads = m->max_kv_heads,
                               .max_head_dim = m->max_head_dim,
                               .max_ff = m->max_ff,
+                              .max_experts = m->max_experts,
+                              .max_experts_used = m->max_experts_used,
                               .n_parameters = m->n_parameters,
                               .weight_bytes = m->weight_bytes,
                               .decode_read_bytes = m->decode_read_bytes,

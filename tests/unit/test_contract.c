@@ -125,17 +125,16 @@ static void product_of_experts(enum mote_type type)
     product(&o);
 }
 
-TEST(same_bits_experts_f32) { product_of_experts(MOTE_F32); }
 TEST(same_bits_experts_q8) { product_of_experts(MOTE_Q8); }
-TEST(same_bits_experts_q4) { product_of_experts(MOTE_Q4); }
 
-/* A latent and queries through one, experts in groups, three layers. */
+/* A latent and queries through one, experts in groups. */
 static void product_of_latent(enum mote_type type)
 {
     tiny_opts o = tiny_latent();
     o.type = type;
     o.hidden = 32;
-    o.n_heads = 3;
+    o.n_heads = 2;
+    o.q_rank = 24;
     o.ff = o.n_vocab = 64;
     o.n_experts = 8;
     o.n_experts_used = 3;

@@ -1,4 +1,4 @@
-/* family_moe.c: Mixtral, Qwen2-MoE and Qwen3-MoE: the dense families of their names with experts for
+/* family_moe.c: Mixtral, Qwen2-MoE, Qwen3-MoE: the dense families of their names with experts as
  * MLPs in all or some layers. Read family_llama.c, family_qwen.c and experts.c first. */
 #include "tools/convert/graph.h"
 
