@@ -18,7 +18,7 @@ typedef struct tiny_opts {
     /* Experts, 0: none. Layer 0 stays dense; ff is the width of an expert too. */
     uint16_t n_experts, n_experts_used, n_groups, n_groups_used;
     uint32_t shared_ff, router; /* MOTE_ROUTER_... */
-    /* A latent, kv_rank 0: none. head_dim is then kv_rank + the dimensions that turn; n_kv_heads 1. */
+    /* A latent, kv_rank 0: none. head_dim is then kv_rank + what turns; n_kv_heads is 1. */
     uint16_t q_rank, kv_rank, nope_dim, v_dim;
 } tiny_opts;
 
