@@ -37,7 +37,7 @@ static void read_latent(graph *g, dense *d)
     l->v_dim = (uint16_t)config_count(g, "v_head_dim", 1, 1024);
     l->rope_dim = rope;
     l->head_dim = l->kv_rank + rope;
-    if (l->n_kv_heads != l->n_heads)
+    if (l->n_kv_heads != l->n_heads && l->n_kv_heads != 1)
         graph_fail(g, MOTE_ERR_FILE, "%s: num_key_value_heads %u is not num_attention_heads %u",
                    g->src->config_file, l->n_kv_heads, l->n_heads);
     l->n_kv_heads = 1;
@@ -64,11 +64,28 @@ static const char *tensor(char out[96], uint32_t layer, const char *name)
     return out;
 }
 
+/* GGUF files have the two parts of kv_b apart, that of the keys transposed already; older ones and
+ * the hub's have it whole. */
+static void add_heads(graph *g, uint32_t i, const mote_layer *l)
+{
+    char full[96];
+    const uint32_t n = l->n_heads, nope = l->nope_dim, v = l->v_dim;
+    if (!source_find(g->src, tensor(full, i, "k_b_proj"))) {
+        tensor(full, i, "kv_b_proj");
+        graph_add_slices(g, i + 1, MOTE_L_K_UP, full, n, nope + v, 0, l->kv_rank, nope, true);
+        graph_add_slices(g, i + 1, MOTE_L_V_UP, full, n, nope + v, nope, v, l->kv_rank, false);
+        return;
+    }
+    snprintf(full, sizeof full, "model.layers.%u.self_attn", i);
+    graph_add_experts(g, i + 1, MOTE_L_K_UP, full, "k_b_proj.weight", n, l->kv_rank, nope);
+    graph_add_experts(g, i + 1, MOTE_L_V_UP, full, "v_b_proj.weight", n, v, l->kv_rank);
+}
+
 static void add_latent(graph *g, const dense *d, uint32_t i)
 {
     char full[96];
     const mote_layer *l = &d->layer;
-    const uint32_t n = l->n_heads, query = l->nope_dim + l->rope_dim, step = l->nope_dim + l->v_dim;
+    const uint32_t n = l->n_heads, query = l->nope_dim + l->rope_dim;
     const uint64_t h = d->hidden;
     if (l->q_rank) {
         graph_add_matrix(g, i + 1, MOTE_L_Q_A, tensor(full, i, "q_a_proj"), l->q_rank, h, 0);
@@ -81,10 +98,7 @@ static void add_latent(graph *g, const dense *d, uint32_t i)
                      0);
     graph_pair_rows(g, l->head_dim, l->rope_dim);
     graph_add_vector(g, i + 1, MOTE_L_KV_A_NORM, tensor(full, i, "kv_a_layernorm"), l->kv_rank, 0);
-    graph_add_slices(g, i + 1, MOTE_L_K_UP, tensor(full, i, "kv_b_proj"), n, step, 0, l->kv_rank,
-                     l->nope_dim, true);
-    graph_add_slices(g, i + 1, MOTE_L_V_UP, tensor(full, i, "kv_b_proj"), n, step, l->nope_dim,
-                     l->v_dim, l->kv_rank, false);
+    add_heads(g, i, l);
     graph_add_matrix(g, i + 1, MOTE_L_O, tensor(full, i, "o_proj"), h, (uint64_t)n * l->v_dim, 0);
 }
 
