@@ -3,6 +3,7 @@
  */
 #include "tools/convert/gguf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static mote_status fail(const gguf *g, const char *key, const char *what)
@@ -121,6 +122,24 @@ static mote_status put_deepseek(const gguf *g)
     return status ? status : put_mscale(g);
 }
 
+/* Layers that have no router are dense. */
+static mote_status put_dense_layers(const gguf *g)
+{
+    cJSON *list = cJSON_AddArrayToObject(g->s->config, "mlp_only_layers");
+    const cJSON *layers = json_get(g->s->config, "num_hidden_layers");
+    bool ok = list != NULL;
+    for (int i = 0; ok && layers && i < layers->valuedouble && i < (int)MOTE_MAX_LAYERS; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "blk.%d.ffn_gate_inp.weight", i);
+        size_t t = 0;
+        while (t < g->n_tensors && strcmp(g->tensors[t].label, name) != 0)
+            t++;
+        if (t == g->n_tensors)
+            ok = cJSON_AddItemToArray(list, cJSON_CreateNumber(i));
+    }
+    return ok ? MOTE_OK : convert_fail(g->s->err, MOTE_ERR_MEMORY, "%s: no memory", g->f->name);
+}
+
 static mote_status put_experts(const gguf *g, bool mixtral)
 {
     static const renamed names[] = {
@@ -145,6 +164,8 @@ mote_status gguf_put_experts(const gguf *g, const char *model_type)
         return MOTE_OK;
     /* Not in the file; published Qwen3 models divide by the sum, Qwen2's do not. */
     mote_status status = put_flag(g, "norm_topk_prob", strcmp(model_type, "qwen3_moe") == 0);
+    if (!status)
+        status = put_dense_layers(g);
     return status ? status : put_experts(g, false);
 }
 
