@@ -149,6 +149,8 @@ static void json_model(cli_out *out, const cli_engine *e)
     cli_json_uint(out, "n_kv_heads", m.max_kv_heads);
     cli_json_uint(out, "head_dim", m.max_head_dim);
     cli_json_uint(out, "ff", m.max_ff);
+    cli_json_uint(out, "n_experts", m.max_experts);
+    cli_json_uint(out, "n_experts_used", m.max_experts_used);
     cli_json_uint(out, "n_parameters", m.n_parameters);
     cli_json_uint(out, "weight_bytes", m.weight_bytes);
     cli_json_uint(out, "decode_read_bytes", m.decode_read_bytes);
@@ -217,6 +219,9 @@ static void print_model(cli_out *out, const cli_engine *e)
     cli_printf(out, "layers        %u, hidden size %u, MLP %u\n", m.n_layers, m.hidden, m.max_ff);
     cli_printf(out, "heads         %u of %u, %u for keys and values\n", m.max_heads, m.max_head_dim,
                m.max_kv_heads);
+    if (m.max_experts)
+        cli_printf(out, "experts       %u a layer, %u of them for a token\n", m.max_experts,
+                   m.max_experts_used);
     cli_printf(out, "vocabulary    %u\n", m.n_vocab);
     cli_printf(out, "context       %u positions\n", m.n_ctx_train);
     cli_printf(out, "read a token  %s\n", cli_size(size, m.decode_read_bytes));

@@ -5,7 +5,7 @@
 #include "cli/encoder.h"
 
 static void print_people(cli_out *out, const mote_session_opts *so, const cli_opts *o,
-                         const cli_memory *m)
+                         const cli_memory *m, uint64_t read_bytes)
 {
     const struct {
         const char *name;
@@ -27,10 +27,12 @@ static void print_people(cli_out *out, const mote_session_opts *so, const cli_op
                    cli_size(size, lines[i].bytes));
     cli_printf(out, "%-16s %14" PRIu64 "  %s, mapped: shared, and given back when needed\n", "file",
                m->file, cli_size(size, m->file));
+    cli_printf(out, "%-16s %14" PRIu64 "  %s of it: what one decoded token needs\n", "read a token",
+               read_bytes, cli_size(size, read_bytes));
 }
 
 static void print_json(cli_out *out, const mote_session_opts *so, const cli_opts *o,
-                       const cli_memory *m)
+                       const cli_memory *m, uint64_t read_bytes)
 {
     cli_json_open(out, '{');
     cli_json_uint(out, "n_ctx", so->n_ctx);
@@ -39,6 +41,7 @@ static void print_json(cli_out *out, const mote_session_opts *so, const cli_opts
     cli_json_text(out, "kv", o->kv);
     cli_json_key(out, "memory");
     cli_memory_json(out, m);
+    cli_json_uint(out, "decode_read_bytes", read_bytes);
     cli_json_close(out, '}');
     cli_json_end_line(out);
 }
@@ -92,6 +95,7 @@ int cmd_plan(const cli_opts *o)
     cli_out out = {.n = 0};
     mote_session_opts so;
     cli_memory m;
+    mote_model_info info = {0};
     int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
     if (code)
         return code;
@@ -103,10 +107,12 @@ int cmd_plan(const cli_opts *o)
     code = cli_session_options(&e, cli_default_context(&e), 512, false, &so);
     if (!code)
         code = cli_engine_plan(&e, &so, true, &m);
+    if (!code)
+        mote_model_get_info(e.model, &info);
     if (!code && o->json)
-        print_json(&out, &so, o, &m);
+        print_json(&out, &so, o, &m, info.decode_read_bytes);
     else if (!code)
-        print_people(&out, &so, o, &m);
+        print_people(&out, &so, o, &m, info.decode_read_bytes);
     cli_engine_close(&e);
     return cli_out_close(&out, code);
 }

@@ -149,11 +149,12 @@ mote_status mote_model_init(mote_model **out, void *mem, size_t mem_bytes, const
 typedef struct mote_model_info {
     uint32_t n_layers, n_vocab, n_ctx_train, hidden;
     uint32_t max_heads, max_kv_heads, max_head_dim, max_ff;
-    uint64_t n_parameters;      /* shared tensors counted once */
-    uint64_t weight_bytes;      /* tensors of the graph, tokenizer not counted */
-    uint64_t decode_read_bytes; /* weights read for one decoded token */
-    const char *tier;           /* highest kernel tier in use */
-    uint32_t id;                /* CRC of the index: names the model */
+    uint32_t max_experts, max_experts_used; /* of a layer, and of them for a token; 0: none */
+    uint64_t n_parameters;                  /* shared tensors counted once */
+    uint64_t weight_bytes;                  /* tensors of the graph, tokenizer not counted */
+    uint64_t decode_read_bytes;             /* weights read for one decoded token */
+    const char *tier;                       /* highest kernel tier in use */
+    uint32_t id;                            /* CRC of the index: names the model */
 } mote_model_info;
 
 void mote_model_get_info(const mote_model *model, mote_model_info *info);

@@ -103,12 +103,18 @@ enum mote_norm_place {
 enum mote_attn_kind {
     MOTE_ATTN_NONE = 0,
     MOTE_ATTN_GROUPED = 1,
-    MOTE_ATTN_WHOLE = 3 /* grouped, and every position sees all of its text */
+    MOTE_ATTN_LATENT = 2, /* one compressed key for all heads, which is the value too */
+    MOTE_ATTN_WHOLE = 3   /* grouped, and every position sees all of its text */
 };
 /* HEAD: one vector [head_dim] for every head; WHOLE: over all heads of a row. RMS either way. */
 enum mote_qk_norm { MOTE_QK_NORM_NONE = 0, MOTE_QK_NORM_HEAD = 1, MOTE_QK_NORM_WHOLE = 2 };
-/* GATED: down(act(gate x) * up x); PLAIN: down(act(up x)). */
-enum mote_mlp_kind { MOTE_MLP_NONE = 0, MOTE_MLP_GATED = 1, MOTE_MLP_PLAIN = 2 };
+/* GATED: down(act(gate x) * up x); PLAIN: down(act(up x)); EXPERTS: some of many gated ones. */
+enum mote_mlp_kind {
+    MOTE_MLP_NONE = 0,
+    MOTE_MLP_GATED = 1,
+    MOTE_MLP_PLAIN = 2,
+    MOTE_MLP_EXPERTS = 3
+};
 enum mote_act_kind { MOTE_ACT_SILU = 1, MOTE_ACT_GELU_TANH = 2, MOTE_ACT_GELU_ERF = 3 };
 /* Where biases are added: */
 enum {
@@ -121,6 +127,15 @@ enum {
     MOTE_BIAS_DOWN = 64,
     MOTE_BIAS_ALL = 127
 };
+
+/* How a router's probabilities become weights: */
+enum {
+    MOTE_ROUTER_NORMALIZE = 1,  /* divided by the sum of the chosen ones */
+    MOTE_ROUTER_SHARED_MIX = 2, /* the shared expert is multiplied by sigmoid(shared_mix . x) */
+    MOTE_ROUTER_ALL = 3
+};
+#define MOTE_MAX_EXPERTS 4096u
+#define MOTE_MAX_EXPERT_GROUPS 64u
 
 /* One layer:  x += attention(norm(x));  x += mlp(norm(x)),  norms as norm_place says. */
 typedef struct mote_layer { /* 128 bytes */
@@ -144,7 +159,17 @@ typedef struct mote_layer { /* 128 bytes */
     uint32_t ff;         /* rows of gate and up */
     uint32_t norm_place; /* enum mote_norm_place */
     uint32_t rope_long;  /* 0: none; i: rope table i-1 in place of `rope` in long sessions */
-    uint8_t reserved[52];
+    uint8_t reserved[24];
+    /* MOTE_ATTN_LATENT: a position's cache is kv_rank + rope_dim = head_dim numbers, one for all
+     * heads (n_kv_heads 1); a head's query is nope_dim + rope_dim, its value v_dim numbers. */
+    uint16_t q_rank; /* 0: queries straight from x */
+    uint16_t kv_rank, nope_dim, v_dim;
+    /* MOTE_MLP_EXPERTS: ff is the width of one expert. */
+    uint16_t n_experts, n_experts_used;
+    uint16_t n_groups, n_groups_used; /* experts are chosen in the best groups only; 1 of 1: all */
+    uint32_t shared_ff;               /* rows of the shared expert, 0: none */
+    uint32_t router;                  /* MOTE_ROUTER_... */
+    float router_scale;               /* of the chosen experts' weights */
 } mote_layer;
 
 /* Tensors. `place` 0 is the file, i+1 is layer i. Records are sorted by (place, kind), no pair
@@ -200,6 +225,19 @@ enum mote_kind {
     MOTE_L_MLP_NORM_BIAS = 23,
     MOTE_L_MLP_POST_NORM = 24,
     MOTE_L_MLP_POST_NORM_BIAS = 25,
+    /* Experts: gate, up and down are tensors of n_experts matrices. */
+    MOTE_L_ROUTER = 48, /* [n_experts, hidden], f32 */
+    MOTE_L_SHARED_GATE = 49,
+    MOTE_L_SHARED_UP = 50,
+    MOTE_L_SHARED_DOWN = 51,
+    MOTE_L_SHARED_MIX = 52, /* [1, hidden], f32 */
+    /* Latent attention: q is [heads * (nope_dim + rope_dim), hidden or q_rank]. */
+    MOTE_L_KV_A = 53, /* [kv_rank + rope_dim, hidden] */
+    MOTE_L_KV_A_NORM = 54,
+    MOTE_L_Q_A = 55, /* [q_rank, hidden] */
+    MOTE_L_Q_A_NORM = 56,
+    MOTE_L_K_UP = 57, /* n_heads matrices [kv_rank, nope_dim] */
+    MOTE_L_V_UP = 58, /* n_heads matrices [v_dim, kv_rank] */
     MOTE_KIND_END = 64
 };
 

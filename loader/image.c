@@ -198,7 +198,8 @@ static mote_status check_layers(const mote_index *x, mote_error *err)
             return mote_fail_got(err, MOTE_ERR_FILE, "reserved bytes of a layer are not zero", NULL,
                                  i, 0);
         if (!is_finite(l[i].rope_scale) || !is_finite(l[i].attn_scale) ||
-            !is_finite(l[i].attn_softcap) || !is_finite(l[i].norm_eps))
+            !is_finite(l[i].attn_softcap) || !is_finite(l[i].norm_eps) ||
+            !is_finite(l[i].router_scale))
             return mote_fail_got(err, MOTE_ERR_FILE, "a number of a layer is not finite", NULL, i,
                                  0);
     }

@@ -54,6 +54,17 @@ static const char *const layer_names[MOTE_KIND_END] = {
     [MOTE_L_MLP_NORM_BIAS] = "mlp_norm_bias",
     [MOTE_L_MLP_POST_NORM] = "mlp_post_norm",
     [MOTE_L_MLP_POST_NORM_BIAS] = "mlp_post_norm_bias",
+    [MOTE_L_ROUTER] = "router",
+    [MOTE_L_SHARED_GATE] = "shared_gate",
+    [MOTE_L_SHARED_UP] = "shared_up",
+    [MOTE_L_SHARED_DOWN] = "shared_down",
+    [MOTE_L_SHARED_MIX] = "shared_mix",
+    [MOTE_L_KV_A] = "kv_a",
+    [MOTE_L_KV_A_NORM] = "kv_a_norm",
+    [MOTE_L_Q_A] = "q_a",
+    [MOTE_L_Q_A_NORM] = "q_a_norm",
+    [MOTE_L_K_UP] = "k_up",
+    [MOTE_L_V_UP] = "v_up",
 };
 
 /* By enum mote_type (kernels/quant.h). */

@@ -21,6 +21,12 @@ typedef struct queries {
     size_t group, n; /* heads per row; n = n_rows * group */
 } queries;
 
+/* Numbers of a value: of a latent, the part of the key that is the value too. */
+static size_t value_dim(const mote_layer *rec)
+{
+    return rec->attn == MOTE_ATTN_LATENT ? rec->kv_rank : rec->head_dim;
+}
+
 /* First position that the row at `pos` sees. */
 static size_t first_seen(const mote_layer *rec, size_t pos)
 {
@@ -110,12 +116,20 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
             k->softmax(own->scores + i * MOTE_BLOCK, own->lo[i], own->hi[i], rec->attn_scale,
                        rec->attn_softcap, &max[i], &sum[i]);
         }
-    size_t groups = (dim + 31) / 32;
-    k->values[s->opts.kv](
-        out + first * out_stride, out_stride, own->scores + first * MOTE_BLOCK, MOTE_BLOCK,
-        own->lo + first, own->hi + first, last + 1 - first,
-        kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes,
-        kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL, dim);
+    size_t v_dim = value_dim(rec), groups = (v_dim + 31) / 32;
+    const void *v = own->latents;
+    const uint16_t *v_scales = own->latent_scales;
+    if (rec->attn == MOTE_ATTN_LATENT) {
+        mote_latent_rows(own, kv, rec, s->opts.kv, at + tile * MOTE_TILE_ROWS,
+                         at + end * MOTE_TILE_ROWS);
+    } else {
+        v = kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes;
+        if (kv->v_scales)
+            v_scales = kv->v_scales + q->kv_head * kv->v_head_scales + at * groups;
+    }
+    k->values[s->opts.kv](out + first * out_stride, out_stride, own->scores + first * MOTE_BLOCK,
+                          MOTE_BLOCK, own->lo + first, own->hi + first, last + 1 - first, v,
+                          v_scales, v_dim);
 }
 
 /* ---- many rows: all blocks by one thread ---------------------------------------------------- */
@@ -125,7 +139,7 @@ static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
     mote_thread_scratch *own = &r->lead->threads[thread];
     const mote_kernels *k = &r->model->kernels;
     const mote_layer *rec = r->model->layers[q->layer].rec;
-    size_t dim = rec->head_dim, stride = r->model->max_head_dim;
+    size_t dim = value_dim(rec), stride = r->model->max_head_dim;
     size_t last_row = q->row + q->n_rows - 1;
     size_t first = first_seen(rec, r->rows[q->row].pos) / MOTE_BLOCK;
     float *max = own->attn_max, *sum = own->attn_sum; /* so far; this block's behind them */
@@ -150,7 +164,7 @@ static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
     }
     for (size_t i = 0; i < q->n; i++)
         k->divide(r->lead->q + (q->row + i / q->group) * r->model->max_q +
-                      (q->kv_head * q->group + i % q->group) * dim,
+                      (q->kv_head * q->group + i % q->group) * rec->head_dim,
                   own->attn[0] + i * stride, sum[i], dim);
 }
 
@@ -192,7 +206,7 @@ static void attend_few(mote_run *r, uint32_t thread, size_t layer)
 {
     mote_thread_scratch *own = &r->lead->threads[thread];
     const mote_layer *rec = r->model->layers[layer].rec;
-    size_t group = rec->n_heads / rec->n_kv_heads, dim = rec->head_dim, job = 0;
+    size_t group = rec->n_heads / rec->n_kv_heads, dim = value_dim(rec), job = 0;
     for (size_t row = 0; row < r->n_rows; row++)
         for (size_t head = 0; head < rec->n_kv_heads; head++) {
             queries q = {layer, row, 1, head, group, group};
@@ -219,8 +233,8 @@ static void attend_few(mote_run *r, uint32_t thread, size_t layer)
 static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t head, float *out)
 {
     const mote_kernels *k = &r->model->kernels;
-    size_t dim = rec->head_dim, width = r->model->max_head_dim;
-    size_t b = first_seen(rec, r->rows[row].pos) / MOTE_BLOCK;
+    size_t pos = r->rows[row].pos, dim = value_dim(rec), width = r->model->max_head_dim;
+    size_t b = first_seen(rec, pos) / MOTE_BLOCK;
     const float *part = partial(r, row, head, b);
     float max = part[width], sum = part[width + 1];
     memcpy(out, part, dim * sizeof *out);
@@ -253,5 +267,16 @@ const float *mote_attended(mote_run *r, uint32_t thread, size_t layer)
     for (size_t row = 0; row < r->n_rows; row++)
         for (size_t head = 0; head < rec->n_heads; head++)
             join(r, rec, row, head, out + row * r->model->max_q + head * rec->head_dim);
+    return out;
+}
+
+/* The same of one head of one row. */
+const float *mote_attended_head(mote_run *r, uint32_t thread, size_t layer, size_t row, size_t head)
+{
+    const mote_layer *rec = r->model->layers[layer].rec;
+    float *out = r->lead->threads[thread].attended;
+    if (r->n_rows > MOTE_FEW_ROWS)
+        return r->lead->q + row * r->model->max_q + head * rec->head_dim;
+    join(r, rec, row, head, out);
     return out;
 }

@@ -7,7 +7,8 @@
  *       k, v go into the cache of the row's session
  *       a = softmax(q . keys) . values, for each head               over all positions so far
  *       x += o * a
- *       x += down * (act(gate * norm(x)) * (up * norm(x)))          act: silu or gelu
+ *       x += down * (act(gate * norm(x)) * (up * norm(x)))          act: silu or gelu; or the sum
+ *                                                                   of some of many such experts
  *   logits = head * norm(x)                                         [rows that want them,
  *   vocabulary]
  *
@@ -56,24 +57,36 @@ static void embed(mote_run *r, uint32_t thread)
 static void layer(mote_run *r, uint32_t thread, size_t i)
 {
     const mote_model_layer *l = &r->model->layers[i];
-    size_t hidden = r->model->index->hidden, n_q = l->q.w.rows;
+    const bool latent = l->rec->attn == MOTE_ATTN_LATENT;
+    size_t hidden = r->model->index->hidden, stride = r->model->max_q, n_q = l->q.w.rows;
     float *x = r->lead->x;
 
     mote_acts in = mote_prepare(r, thread, x, hidden, hidden, &l->attn_norm);
-    mote_project_heads(r, thread, i, &in);
+    if (latent)
+        mote_project_latent(r, thread, i, &in);
+    else
+        mote_project_heads(r, thread, i, &in);
     mote_barrier(r, thread);
 
     mote_attend(r, thread, i);
     mote_barrier(r, thread);
 
-    const float *attended = mote_attended(r, thread, i);
-    in = mote_prepare(r, thread, attended, r->model->max_q, n_q, NULL);
+    const float *attended = latent ? mote_latent_values(r, thread, i) : mote_attended(r, thread, i);
+    if (latent) {
+        stride = r->model->max_values;
+        n_q = (size_t)l->rec->n_heads * l->rec->v_dim;
+    }
+    in = mote_prepare(r, thread, attended, stride, n_q, NULL);
     mote_project_residual(r, thread, &l->o, &l->attn_post_norm, &in);
     mote_barrier(r, thread);
 
     in = mote_prepare(r, thread, x, hidden, hidden, &l->mlp_norm);
-    in = mote_gate_up(r, thread, l, &in);
-    mote_project_residual(r, thread, &l->down, &l->mlp_post_norm, &in);
+    if (l->rec->mlp == MOTE_MLP_EXPERTS) {
+        mote_experts(r, thread, l, &in);
+    } else {
+        in = mote_gate_up(r, thread, l, &in);
+        mote_project_residual(r, thread, &l->down, &l->mlp_post_norm, &in);
+    }
     if (thread == 0 && r->hooks && r->hooks->cancel)
         r->cancelled = r->hooks->cancel(r->hooks->user);
     mote_barrier(r, thread);

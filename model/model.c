@@ -58,17 +58,18 @@ static bool group_fits(uint32_t type, uint32_t group)
     return group == (type <= MOTE_BF16 ? 0 : 32);
 }
 
-/* A matrix [rows, k] of this place and kind; n_bound counts the tensors that found their use. */
-static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t kind,
-                               uint64_t rows, uint64_t k, mote_mat *out, uint32_t *n_bound,
-                               mote_error *err)
+/* n matrices [rows, k] of this place and kind; n_bound counts the tensors that found their use. */
+static mote_status bind_mats(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
+                             uint64_t rows, uint64_t k, mote_mats *out, uint32_t *n_bound,
+                             mote_error *err)
 {
     const mote_tensor *t = find(image->index, place, kind);
     if (!t)
         return refuse(err, MOTE_ERR_FILE, "the matrix is missing", place, kind, 0, rows);
-    if (t->shape != MOTE_SHAPE_MATRIX || t->n_mats != 1)
-        return refuse(err, MOTE_ERR_FILE, "not a single matrix", place, kind, t->shape,
-                      MOTE_SHAPE_MATRIX);
+    if (t->shape != MOTE_SHAPE_MATRIX)
+        return refuse(err, MOTE_ERR_FILE, "not a matrix", place, kind, t->shape, MOTE_SHAPE_MATRIX);
+    if (t->n_mats != n)
+        return refuse(err, MOTE_ERR_FILE, "wrong number of matrices", place, kind, t->n_mats, n);
     if (t->type >= MOTE_TYPES)
         return refuse(err, MOTE_ERR_UNSUPPORTED, "unknown weight type", place, kind, t->type,
                       MOTE_TYPES - 1);
@@ -81,17 +82,29 @@ static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t
     /* rows, k <= MOTE_MAX_DIM: no overflow */
     size_t stored = mote_padded_k(t->type, t->group, (size_t)k);
     size_t tile_bytes = mote_tile_bytes(t->type, t->group, stored);
-    uint64_t bytes = (rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS * (uint64_t)tile_bytes;
-    if (mote_round_up(bytes, MOTE_LINE) != t->bytes)
-        return refuse(err, MOTE_ERR_FILE, "wrong size", place, kind, t->bytes, bytes);
-    *out = (mote_mat){.data = image->data + t->offset,
-                      .tile_bytes = tile_bytes,
-                      .rows = (size_t)rows,
-                      .k = t->type <= MOTE_BF16 ? (size_t)k : stored,
-                      .group = t->group,
-                      .type = t->type};
+    uint64_t tiles = (rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS; /* the image: n * tiles fit */
+    if (t->bytes % (tiles * n) || t->bytes / (tiles * n) != tile_bytes)
+        return refuse(err, MOTE_ERR_FILE, "wrong size", place, kind, t->bytes / (tiles * n),
+                      tile_bytes);
+    *out = (mote_mats){.first = {.data = image->data + t->offset,
+                                 .tile_bytes = tile_bytes,
+                                 .rows = (size_t)rows,
+                                 .k = t->type <= MOTE_BF16 ? (size_t)k : stored,
+                                 .group = t->group,
+                                 .type = t->type},
+                       .mat_bytes = (size_t)(t->bytes / n)};
     ++*n_bound;
     return MOTE_OK;
+}
+
+static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t kind,
+                               uint64_t rows, uint64_t k, mote_mat *out, uint32_t *n_bound,
+                               mote_error *err)
+{
+    mote_mats one = {0};
+    mote_status s = bind_mats(image, place, kind, 1, rows, k, &one, n_bound, err);
+    *out = one.first;
+    return s;
 }
 
 /* A vector of n floats, all finite. */
@@ -149,7 +162,76 @@ static bool is_norm(uint32_t kind) { return kind == MOTE_NORM_RMS || kind == MOT
 static bool is_act(const mote_layer *l)
 {
     return l->act == MOTE_ACT_GELU_TANH || l->act == MOTE_ACT_GELU_ERF ||
-           (l->act == MOTE_ACT_SILU && l->mlp == MOTE_MLP_GATED);
+           (l->act == MOTE_ACT_SILU && l->mlp != MOTE_MLP_PLAIN);
+}
+
+static mote_status check_fields(const field_check *checks, size_t n, mote_error *err)
+{
+    for (size_t c = 0; c < n; c++)
+        if (!checks[c].ok)
+            return mote_fail_got(err, checks[c].status, checks[c].what, NULL, checks[c].got,
+                                 checks[c].wanted);
+    return MOTE_OK;
+}
+
+/* What experts.c can do; layers of another kind have nothing in these fields. */
+static mote_status check_experts(const mote_layer *l, mote_error *err)
+{
+    const mote_status file = MOTE_ERR_FILE, other = MOTE_ERR_UNSUPPORTED;
+    const uint32_t mlp_biases = MOTE_BIAS_GATE | MOTE_BIAS_UP | MOTE_BIAS_DOWN;
+    uint32_t n = l->n_experts, used = l->n_experts_used, groups = l->n_groups;
+    uint64_t all = (uint64_t)n + used + groups + l->n_groups_used + l->shared_ff + l->router;
+    if (l->mlp != MOTE_MLP_EXPERTS) {
+        const field_check none = {!all && l->router_scale == 0.0f, file,
+                                  "layer: experts in a layer without", all, 0};
+        return check_fields(&none, 1, err);
+    }
+    const field_check checks[] = {
+        {n > 0 && n <= MOTE_MAX_EXPERTS, file, "layer: experts", n, MOTE_MAX_EXPERTS},
+        {groups > 0 && groups <= MOTE_MAX_EXPERT_GROUPS && n % groups == 0, file,
+         "layer: groups of experts", groups, n},
+        {l->n_groups_used > 0 && l->n_groups_used <= groups, file, "layer: groups used",
+         l->n_groups_used, groups},
+        {used > 0 && used <= n / groups * l->n_groups_used, file, "layer: experts used", used, n},
+        {l->shared_ff <= MOTE_MAX_DIM, file, "layer: shared expert's rows", l->shared_ff,
+         MOTE_MAX_DIM},
+        {(l->router & ~(uint32_t)MOTE_ROUTER_ALL) == 0, other, "layer: router", l->router,
+         MOTE_ROUTER_ALL},
+        {l->shared_ff || !(l->router & MOTE_ROUTER_SHARED_MIX), file,
+         "layer: a factor without a shared expert", l->router, 0},
+        {is_finite(l->router_scale), file, "layer: router scale", n, 0},
+        {(l->biases & mlp_biases) == 0, other, "layer: biases of experts", l->biases, 0},
+        {l->act == MOTE_ACT_SILU, other, "layer: activation of experts", l->act, MOTE_ACT_SILU},
+        {l->norm_place == MOTE_NORM_BEFORE, other, "layer: norm place of experts", l->norm_place,
+         0},
+    };
+    return check_fields(checks, sizeof checks / sizeof *checks, err);
+}
+
+/* The same for latent.c. */
+static mote_status check_latent(const mote_layer *l, mote_error *err)
+{
+    const mote_status file = MOTE_ERR_FILE, other = MOTE_ERR_UNSUPPORTED;
+    const uint32_t attn_biases = MOTE_BIAS_Q | MOTE_BIAS_K | MOTE_BIAS_V | MOTE_BIAS_O;
+    uint64_t all = (uint64_t)l->q_rank + l->kv_rank + l->nope_dim + l->v_dim;
+    uint64_t query = (uint64_t)l->nope_dim + l->rope_dim;
+    if (l->attn != MOTE_ATTN_LATENT) {
+        const field_check none = {!all, file, "layer: latent sizes in a layer without", all, 0};
+        return check_fields(&none, 1, err);
+    }
+    const field_check checks[] = {
+        {l->n_kv_heads == 1, file, "layer: key/value heads of a latent", l->n_kv_heads, 1},
+        {l->rope && l->rope_dim < MAX_HEAD_DIM && l->kv_rank && l->nope_dim && l->v_dim &&
+             (uint32_t)l->kv_rank + l->rope_dim == l->head_dim,
+         file, "layer: sizes of a latent", l->head_dim, (uint64_t)l->kv_rank + l->rope_dim},
+        {query * l->n_heads <= MOTE_MAX_DIM, file, "layer: rows of queries", query * l->n_heads,
+         MOTE_MAX_DIM},
+        {(uint64_t)l->v_dim * l->n_heads <= MOTE_MAX_DIM, file, "layer: columns of values",
+         (uint64_t)l->v_dim * l->n_heads, MOTE_MAX_DIM},
+        {(l->biases & attn_biases) == 0, other, "layer: biases of a latent", l->biases, 0},
+        {l->qk_norm == MOTE_QK_NORM_NONE, other, "layer: q/k norm of a latent", l->qk_norm, 0},
+    };
+    return check_fields(checks, sizeof checks / sizeof *checks, err);
 }
 
 /* What forward.c can do with a layer record. */
@@ -161,15 +243,17 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
     const bool encoder = index->pooling != 0;
     const uint32_t attn = encoder ? MOTE_ATTN_WHOLE : MOTE_ATTN_GROUPED;
     const field_check checks[] = {
-        {l->attn == attn, other, "layer: attention kind", l->attn, attn},
+        {l->attn == attn || (l->attn == MOTE_ATTN_LATENT && !encoder), other,
+         "layer: attention kind", l->attn, attn},
         {!encoder || !(l->rope || l->window), other, "layer: rotary positions or window", i, 0},
         {l->qk_norm <= MOTE_QK_NORM_WHOLE, other, "layer: q/k norm kind", l->qk_norm, 2},
         {is_norm(l->norm), other, "layer: norm kind", l->norm, MOTE_NORM_LAYER},
         {encoder ? l->norm_place == MOTE_NORM_OF_SUM : l->norm_place <= MOTE_NORM_AFTER, other,
          "layer: norm place", l->norm_place, 2},
-        {l->mlp == MOTE_MLP_GATED || l->mlp == MOTE_MLP_PLAIN, other, "layer: MLP kind", l->mlp, 2},
+        {l->mlp >= MOTE_MLP_GATED && l->mlp <= MOTE_MLP_EXPERTS, other, "layer: MLP kind", l->mlp,
+         MOTE_MLP_EXPERTS},
         {is_act(l), other, "layer: activation", l->act, MOTE_ACT_GELU_ERF},
-        {l->mlp == MOTE_MLP_GATED || !(l->biases & MOTE_BIAS_GATE), file, "layer: bias of no gate",
+        {l->mlp != MOTE_MLP_PLAIN || !(l->biases & MOTE_BIAS_GATE), file, "layer: bias of no gate",
          l->biases, 0},
         {(l->biases & ~(uint32_t)MOTE_BIAS_ALL) == 0, other, "layer: biases", l->biases,
          MOTE_BIAS_ALL},
@@ -192,17 +276,22 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
         {is_finite(l->rope_scale), file, "layer: rope scale", i, 0},
         {is_finite(l->attn_softcap) && l->attn_softcap >= 0.0f, file, "layer: soft cap", i, 0},
     };
-    for (size_t c = 0; c < sizeof checks / sizeof *checks; c++)
-        if (!checks[c].ok)
-            return mote_fail_got(err, checks[c].status, checks[c].what, NULL, checks[c].got,
-                                 checks[c].wanted);
-    return MOTE_OK;
+    mote_status s = check_fields(checks, sizeof checks / sizeof *checks, err);
+    if (!s)
+        s = check_experts(l, err);
+    return s ? s : check_latent(l, err);
+}
+
+/* Rows of q that belong to a head. */
+static uint32_t query_dim(const mote_layer *l)
+{
+    return l->attn == MOTE_ATTN_LATENT ? l->nope_dim + l->rope_dim : l->head_dim;
 }
 
 /* Heads that fill whole tiles: unit_heads * head_dim is the least common multiple with 16 rows. */
 static void size_unit(mote_model_layer *l)
 {
-    uint32_t dim = l->rec->head_dim, heads = 1;
+    uint32_t dim = query_dim(l->rec), heads = 1;
     while (dim * heads % MOTE_TILE_ROWS)
         heads *= 2;
     l->unit_heads = heads;
@@ -251,6 +340,57 @@ static mote_status bind_norms(const mote_image *image, uint32_t place, mote_mode
     return s;
 }
 
+static mote_status bind_experts(const mote_image *image, uint32_t place, mote_model_layer *l,
+                                uint32_t *n_bound, mote_error *err)
+{
+    const mote_layer *rec = l->rec;
+    uint32_t hidden = image->index->hidden, n = rec->n_experts, ff = rec->ff;
+    uint32_t shared = rec->shared_ff;
+    mote_status s = bind_matrix(image, place, MOTE_L_ROUTER, n, hidden, &l->router, n_bound, err);
+    if (!s)
+        s = bind_mats(image, place, MOTE_L_GATE, n, ff, hidden, &l->expert_gate, n_bound, err);
+    if (!s)
+        s = bind_mats(image, place, MOTE_L_UP, n, ff, hidden, &l->expert_up, n_bound, err);
+    if (!s)
+        s = bind_mats(image, place, MOTE_L_DOWN, n, hidden, ff, &l->expert_down, n_bound, err);
+    if (!s && shared)
+        s = bind_matrix(image, place, MOTE_L_SHARED_GATE, shared, hidden, &l->shared_gate, n_bound,
+                        err);
+    if (!s && shared)
+        s = bind_matrix(image, place, MOTE_L_SHARED_UP, shared, hidden, &l->shared_up, n_bound,
+                        err);
+    if (!s && shared)
+        s = bind_matrix(image, place, MOTE_L_SHARED_DOWN, hidden, shared, &l->shared_down, n_bound,
+                        err);
+    if (!s && rec->router & MOTE_ROUTER_SHARED_MIX)
+        s = bind_matrix(image, place, MOTE_L_SHARED_MIX, 1, hidden, &l->shared_mix, n_bound, err);
+    bool f32 = l->router.type == MOTE_F32 && l->shared_mix.type == MOTE_F32;
+    return s || f32 ? s
+                    : refuse(err, MOTE_ERR_UNSUPPORTED, "type of the router (f32 is wanted)", place,
+                             MOTE_L_ROUTER, l->router.type, MOTE_F32);
+}
+
+static mote_status bind_latent(const mote_image *image, uint32_t place, mote_model_layer *l,
+                               uint32_t *n_bound, mote_error *err)
+{
+    const mote_layer *rec = l->rec;
+    uint32_t hidden = image->index->hidden, heads = rec->n_heads;
+    mote_status s =
+        bind_matrix(image, place, MOTE_L_KV_A, rec->head_dim, hidden, &l->kv_a, n_bound, err);
+    if (!s)
+        s = bind_vector(image, place, MOTE_L_KV_A_NORM, rec->kv_rank, &l->kv_a_norm, n_bound, err);
+    if (!s && rec->q_rank)
+        s = bind_matrix(image, place, MOTE_L_Q_A, rec->q_rank, hidden, &l->q_a, n_bound, err);
+    if (!s && rec->q_rank)
+        s = bind_vector(image, place, MOTE_L_Q_A_NORM, rec->q_rank, &l->q_a_norm, n_bound, err);
+    if (!s)
+        s = bind_mats(image, place, MOTE_L_K_UP, heads, rec->kv_rank, rec->nope_dim, &l->k_up,
+                      n_bound, err);
+    return s ? s
+             : bind_mats(image, place, MOTE_L_V_UP, heads, rec->v_dim, rec->kv_rank, &l->v_up,
+                         n_bound, err);
+}
+
 static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_layer *l,
                               uint32_t *n_bound, mote_error *err)
 {
@@ -259,26 +399,30 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
     mote_status s = check_layer(image->index, i, err);
     if (s)
         return s;
-    uint64_t dq = (uint64_t)rec->n_heads * rec->head_dim;
+    bool latent = rec->attn == MOTE_ATTN_LATENT, dense = rec->mlp != MOTE_MLP_EXPERTS;
+    bool gated = rec->mlp == MOTE_MLP_GATED;
+    uint64_t dq = (uint64_t)rec->n_heads * query_dim(rec);
     uint64_t dkv = (uint64_t)rec->n_kv_heads * rec->head_dim;
+    uint64_t dv = latent ? (uint64_t)rec->n_heads * rec->v_dim : dq;
     memset(l, 0, sizeof *l);
     l->rec = rec;
     size_unit(l);
     const struct {
+        bool wanted;
         mote_linear *to;
         uint32_t kind, bias_kind, bias_flag;
         uint64_t rows, k;
     } matrices[] = {
-        {&l->q, MOTE_L_Q, MOTE_L_Q_BIAS, MOTE_BIAS_Q, dq, hidden},
-        {&l->k, MOTE_L_K, MOTE_L_K_BIAS, MOTE_BIAS_K, dkv, hidden},
-        {&l->v, MOTE_L_V, MOTE_L_V_BIAS, MOTE_BIAS_V, dkv, hidden},
-        {&l->o, MOTE_L_O, MOTE_L_O_BIAS, MOTE_BIAS_O, hidden, dq},
-        {&l->gate, MOTE_L_GATE, MOTE_L_GATE_BIAS, MOTE_BIAS_GATE, rec->ff, hidden},
-        {&l->up, MOTE_L_UP, MOTE_L_UP_BIAS, MOTE_BIAS_UP, rec->ff, hidden},
-        {&l->down, MOTE_L_DOWN, MOTE_L_DOWN_BIAS, MOTE_BIAS_DOWN, hidden, rec->ff},
+        {true, &l->q, MOTE_L_Q, MOTE_L_Q_BIAS, MOTE_BIAS_Q, dq, rec->q_rank ? rec->q_rank : hidden},
+        {!latent, &l->k, MOTE_L_K, MOTE_L_K_BIAS, MOTE_BIAS_K, dkv, hidden},
+        {!latent, &l->v, MOTE_L_V, MOTE_L_V_BIAS, MOTE_BIAS_V, dkv, hidden},
+        {true, &l->o, MOTE_L_O, MOTE_L_O_BIAS, MOTE_BIAS_O, hidden, dv},
+        {gated, &l->gate, MOTE_L_GATE, MOTE_L_GATE_BIAS, MOTE_BIAS_GATE, rec->ff, hidden},
+        {dense, &l->up, MOTE_L_UP, MOTE_L_UP_BIAS, MOTE_BIAS_UP, rec->ff, hidden},
+        {dense, &l->down, MOTE_L_DOWN, MOTE_L_DOWN_BIAS, MOTE_BIAS_DOWN, hidden, rec->ff},
     };
     for (size_t m = 0; !s && m < sizeof matrices / sizeof *matrices; m++) {
-        if (matrices[m].to == &l->gate && rec->mlp == MOTE_MLP_PLAIN)
+        if (!matrices[m].wanted)
             continue;
         s = bind_matrix(image, place, matrices[m].kind, matrices[m].rows, matrices[m].k,
                         &matrices[m].to->w, n_bound, err);
@@ -286,6 +430,10 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
             s = bind_vector(image, place, matrices[m].bias_kind, matrices[m].rows,
                             &matrices[m].to->bias, n_bound, err);
     }
+    if (!s && latent)
+        s = bind_latent(image, place, l, n_bound, err);
+    if (!s && !dense)
+        s = bind_experts(image, place, l, n_bound, err);
     return s ? s : bind_norms(image, place, l, n_bound, err);
 }
 
@@ -300,24 +448,69 @@ static void note_reads(mote_model *m, const mote_mat *w)
     m->reads_codes |= !is_float;
 }
 
+static void note_experts(mote_model *m, const mote_layer *r)
+{
+    grow(&m->max_ff, r->shared_ff);
+    grow(&m->max_experts, r->n_experts);
+    grow(&m->max_experts_used, r->n_experts_used);
+    grow(&m->max_expert_ff, r->ff);
+    grow(&m->max_width, r->n_experts); /* a thread's row holds a router's exponentials */
+}
+
+static void note_latent(mote_model *m, const mote_layer *r)
+{
+    grow(&m->max_kv_rank, r->kv_rank);
+    grow(&m->max_q_rank, r->q_rank);
+    grow(&m->max_latent_in, r->kv_rank > r->nope_dim ? r->kv_rank : r->nope_dim);
+    grow(&m->max_values, (uint64_t)r->n_heads * r->v_dim);
+    grow(&m->max_width, m->max_values);
+    grow(&m->max_width, m->max_q_rank);
+    grow(&m->max_unit_rows, mote_round_up(r->kv_rank, MOTE_TILE_ROWS));
+    grow(&m->max_unit_rows, mote_round_up(r->v_dim, MOTE_TILE_ROWS));
+}
+
 /* Adds a layer to the model's largest sizes. */
 static void note_layer(mote_model *m, const mote_model_layer *l)
 {
     const mote_layer *r = l->rec;
-    const mote_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
+    /* The router's type does not count: its input has floats in any case (session.c). */
+    const mote_mat *all[] = {&l->q.w,
+                             &l->k.w,
+                             &l->v.w,
+                             &l->o.w,
+                             &l->gate.w,
+                             &l->up.w,
+                             &l->down.w,
+                             &l->shared_gate,
+                             &l->shared_up,
+                             &l->shared_down,
+                             &l->expert_gate.first,
+                             &l->expert_up.first,
+                             &l->expert_down.first,
+                             &l->kv_a,
+                             &l->q_a,
+                             &l->k_up.first,
+                             &l->v_up.first};
     grow(&m->max_q, (uint64_t)r->n_heads * r->head_dim);
     grow(&m->max_kv, (uint64_t)r->n_kv_heads * r->head_dim);
     m->has_post_norm |= r->norm_place != MOTE_NORM_BEFORE && r->norm_place != MOTE_NORM_OF_SUM;
     m->has_whole_norm |= r->qk_norm == MOTE_QK_NORM_WHOLE;
     grow(&m->max_head_dim, r->head_dim);
-    grow(&m->max_ff, r->ff);
     grow(&m->max_heads, r->n_heads);
     grow(&m->max_kv_heads, r->n_kv_heads);
     grow(&m->max_group, r->n_heads / r->n_kv_heads);
     grow(&m->max_unit_rows, (uint64_t)l->unit_tiles * MOTE_TILE_ROWS);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i]->w.rows)
-            note_reads(m, &all[i]->w);
+        if (all[i]->data)
+            note_reads(m, all[i]);
+    if (r->mlp == MOTE_MLP_EXPERTS)
+        note_experts(m, r);
+    else
+        grow(&m->max_ff, r->ff);
+    if (r->attn == MOTE_ATTN_LATENT)
+        note_latent(m, r);
+    grow(&m->max_width, m->index->hidden);
+    grow(&m->max_width, m->max_q);
 }
 
 /* Layers that share a rope table must turn the same dimensions by the same factor. */
@@ -383,6 +576,15 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
     return s;
 }
 
+/* Bytes of the experts that a token does not take. */
+static uint64_t unread_bytes(const mote_index *x, const mote_tensor *t)
+{
+    const mote_layer *l = &layer_records(x)[t->place ? t->place - 1 : 0];
+    bool chosen = t->place && l->mlp == MOTE_MLP_EXPERTS &&
+                  (t->kind == MOTE_L_GATE || t->kind == MOTE_L_UP || t->kind == MOTE_L_DOWN);
+    return chosen ? t->bytes / t->n_mats * (t->n_mats - l->n_experts_used) : 0;
+}
+
 /* Checks and binds everything; layers may be NULL to check only. */
 static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer *layers,
                         mote_error *err)
@@ -409,9 +611,10 @@ static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer
         }
         m->weight_bytes += t[i].bytes;
         if (t[i].kind < MOTE_W_ROPE || t[i].kind >= MOTE_W_ROPE + 8 || t[i].place)
-            m->n_parameters += t[i].shape == MOTE_SHAPE_MATRIX ? t[i].rows * t[i].k : t[i].rows;
+            m->n_parameters +=
+                t[i].shape == MOTE_SHAPE_MATRIX ? t[i].rows * t[i].k * t[i].n_mats : t[i].rows;
+        m->decode_read_bytes += t[i].bytes - unread_bytes(x, &t[i]);
     }
-    m->decode_read_bytes = m->weight_bytes;
     if (x->pooling || m->head.data != m->embed.data)
         m->decode_read_bytes -= find(x, 0, MOTE_W_EMBED)->bytes;
     if (m->positions.rows)
@@ -487,6 +690,8 @@ void mote_model_get_info(const mote_model *m, mote_model_info *info)
                               .max_kv_heads = m->max_kv_heads,
                               .max_head_dim = m->max_head_dim,
                               .max_ff = m->max_ff,
+                              .max_experts = m->max_experts,
+                              .max_experts_used = m->max_experts_used,
                               .n_parameters = m->n_parameters,
                               .weight_bytes = m->weight_bytes,
                               .decode_read_bytes = m->decode_read_bytes,

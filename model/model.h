@@ -25,6 +25,19 @@
 /* Queries (tokens x heads of a group) that attend together. */
 #define MOTE_QUERY_ROWS 32u
 
+/* Matrices of one shape, one behind the other: those of all experts, or of all heads. */
+typedef struct mote_mats {
+    mote_mat first;
+    size_t mat_bytes;
+} mote_mats;
+
+static inline mote_mat mote_mat_of(const mote_mats *m, size_t i)
+{
+    mote_mat w = m->first;
+    w.data += i * m->mat_bytes;
+    return w;
+}
+
 /* A matrix with its optional bias. */
 typedef struct mote_linear {
     mote_mat w;
@@ -42,6 +55,13 @@ typedef struct mote_model_layer {
     mote_norm attn_norm, attn_post_norm, mlp_norm, mlp_post_norm; /* of [hidden] */
     const float *q_norm, *k_norm; /* [head_dim], of all heads, or NULL */
     mote_linear q, k, v, o, gate, up, down;
+    /* experts.c */
+    mote_mat router, shared_mix, shared_gate, shared_up, shared_down;
+    mote_mats expert_gate, expert_up, expert_down; /* [n_experts] */
+    /* latent.c; q above is of [hidden] or [q_rank] columns */
+    mote_mat kv_a, q_a;
+    const float *kv_a_norm, *q_a_norm;
+    mote_mats k_up, v_up; /* [n_heads] */
     /* q, k and v are computed in units of whole heads and whole tiles at once: */
     uint32_t unit_heads, unit_tiles;
 } mote_model_layer;
@@ -65,6 +85,11 @@ struct mote_model {
     /* largest of all layers */
     uint32_t max_q, max_head_dim, max_ff, max_group, max_unit_rows, max_rope_half, max_heads,
         max_kv_heads, max_kv;
+    uint32_t max_width; /* columns of any product's input but down's */
+    /* experts.c: largest numbers and widths, 0: there are none */
+    uint32_t max_experts, max_experts_used, max_expert_ff;
+    /* latent.c: of heads and of all values together, 0: there are none */
+    uint32_t max_kv_rank, max_q_rank, max_latent_in, max_values;
     uint64_t n_parameters, weight_bytes, decode_read_bytes;
     mote_model_layer layers[]; /* [index->n_layers] */
 };
@@ -86,6 +111,19 @@ typedef struct mote_act_rows {
     size_t f32_stride, code_stride, group_stride;
 } mote_act_rows;
 
+/* Which experts the rows of a run take (experts.c). A choice is (row, place among the row's
+ * experts); every row has `used` of them, in ascending order of the experts. */
+typedef struct mote_routes {
+    float *logits;            /* [n_batch, stride] */
+    float *mix;               /* [n_batch, 16]: the shared expert's factor is the first */
+    size_t stride;            /* max_experts in whole tiles */
+    uint16_t *expert;         /* [choices] */
+    float *weight;            /* [choices] */
+    uint32_t *order, *starts; /* choices by expert, then by row; expert e's begin at starts[e] */
+    float *sums;              /* [n_batch, hidden] */
+    mote_act_rows hidden;     /* [choices, max_expert_ff], in `order`: input of down */
+} mote_routes;
+
 /* What one thread needs for itself. */
 typedef struct mote_thread_scratch {
     mote_act_rows input; /* [MOTE_FEW_ROWS] */
@@ -98,7 +136,11 @@ typedef struct mote_thread_scratch {
     float *attn[2];             /* [query rows, max_head_dim]: so far, this block */
     float *attn_max, *attn_sum; /* [2, query rows] */
     uint16_t *lo, *hi;          /* [query rows] */
-    bool not_finite;            /* this thread saw a logit that is not finite */
+    mote_act_rows gathered;     /* [tokens, hidden]: an expert's rows */
+    mote_act_rows head;         /* [tokens, max_latent_in]: one head's input of k_up or v_up */
+    void *latents;              /* [MOTE_BLOCK, max_kv_rank] as the cache stores values */
+    uint16_t *latent_scales;
+    bool not_finite; /* this thread saw a logit that is not finite */
 } mote_thread_scratch;
 
 struct mote_session {
@@ -116,7 +158,11 @@ struct mote_session {
     mote_act_rows input;        /* [n_batch]: input of a product */
     mote_act_rows mlp;          /* [n_batch]: input of down */
     float *rope_cos, *rope_sin; /* [n_batch, n_rope, max_rope_half] */
-    float *partial; /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks */
+    mote_routes routes;
+    float *latent;   /* [n_batch, max_head_dim in tiles]: a position's cache before its norm */
+    float *q_latent; /* [n_batch, max_q_rank in tiles] */
+    float *values;   /* [n_batch, max_values] */
+    float *partial;  /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks */
     mote_thread_scratch *threads; /* [n_threads] */
     float *logits;                /* [n_logits, n_vocab padded to 16] */
     size_t logits_stride;
@@ -180,7 +226,18 @@ mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l,
                        const mote_acts *in);
 void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in);
 
+/* experts.c */
+void mote_experts(mote_run *r, uint32_t thread, const mote_model_layer *l, const mote_acts *in);
+
+/* latent.c */
+void mote_project_latent(mote_run *r, uint32_t thread, size_t layer, const mote_acts *in);
+const float *mote_latent_values(mote_run *r, uint32_t thread, size_t layer);
+void mote_latent_rows(mote_thread_scratch *own, const mote_kv_layer *kv, const mote_layer *rec,
+                      mote_kv type, size_t begin, size_t end);
+
 /* attention.c */
+const float *mote_attended_head(mote_run *r, uint32_t thread, size_t layer, size_t row,
+                                size_t head);
 void mote_attend(mote_run *r, uint32_t thread, size_t layer);
 const float *mote_attended(mote_run *r, uint32_t thread, size_t layer);
 

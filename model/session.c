@@ -13,6 +13,7 @@
 #define MAX_THREADS 1024u
 
 static const size_t float_bytes = sizeof(float);
+static const size_t value_bytes[] = {4, 2, 1}; /* by mote_kv */
 
 /* Bytes of a key dimension rounded to what a tile of the type can hold. */
 static size_t key_tile_bytes(mote_kv kv, size_t dim)
@@ -24,40 +25,52 @@ static size_t key_tile_bytes(mote_kv kv, size_t dim)
 
 static void carve_kv(mote_arena *a, mote_session *s)
 {
-    static const uint8_t value_bytes[] = {4, 2, 1};
     const mote_model *m = s->model;
     size_t n_ctx = s->opts.n_ctx, n_tiles = (n_ctx + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
     for (uint32_t i = 0; i < m->index->n_layers; i++) {
         const mote_layer *r = ((const mote_layer *)(const void *)(m->index + 1)) + i;
         size_t heads = r->n_kv_heads, dim = r->head_dim, groups = (dim + 31) / 32;
+        bool latent = r->attn == MOTE_ATTN_LATENT; /* values are a part of the keys */
         mote_kv_layer kv = {.k_tile_bytes = key_tile_bytes(s->opts.kv, dim)};
         kv.k_head_bytes = kv.k_tile_bytes * n_tiles;
         kv.v_row_bytes = dim * value_bytes[s->opts.kv];
         kv.v_head_bytes = mote_round_up(kv.v_row_bytes * n_ctx, MOTE_ALIGN);
         kv.v_head_scales = groups * n_ctx;
         kv.k = mote_take(a, heads, kv.k_head_bytes);
-        kv.v = mote_take(a, heads, kv.v_head_bytes);
-        if (s->opts.kv == MOTE_KV_Q8)
+        if (!latent)
+            kv.v = mote_take(a, heads, kv.v_head_bytes);
+        if (!latent && s->opts.kv == MOTE_KV_Q8)
             kv.v_scales = mote_take(a, heads * kv.v_head_scales, sizeof(uint16_t));
         if (s->kv)
             s->kv[i] = kv;
     }
 }
 
-/* Rows of activations of width k in the forms this model reads. */
-static mote_act_rows carve_acts(mote_arena *a, const mote_model *m, uint64_t rows, uint64_t k)
+static mote_act_rows carve_forms(mote_arena *a, bool floats, bool codes, uint64_t rows, uint64_t k)
 {
     mote_act_rows r = {.f32_stride = k,
                        .code_stride = mote_round_up(k, 64),
                        .group_stride = mote_round_up(k, 64) / 32};
-    if (m->reads_floats)
+    if (floats)
         r.f32 = mote_take(a, rows * k, float_bytes);
-    if (m->reads_codes) {
+    if (codes) {
         r.codes = mote_take(a, rows, r.code_stride);
         r.scales = mote_take(a, rows * r.group_stride, float_bytes);
         r.sums = mote_take(a, rows * r.group_stride, sizeof(int32_t));
     }
     return r;
+}
+
+/* Rows of activations of width k in the forms this model reads. */
+static mote_act_rows carve_acts(mote_arena *a, const mote_model *m, uint64_t rows, uint64_t k)
+{
+    return carve_forms(a, m->reads_floats, m->reads_codes, rows, k);
+}
+
+/* The same for what routers read too, which are f32 always. */
+static mote_act_rows carve_input(mote_arena *a, const mote_model *m, uint64_t rows, uint64_t k)
+{
+    return carve_forms(a, m->reads_floats || m->max_experts, m->reads_codes, rows, k);
 }
 
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
@@ -67,11 +80,11 @@ static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scrat
 {
     const mote_model *m = s->model;
     uint32_t few = smaller(s->opts.n_batch, MOTE_FEW_ROWS);
-    uint32_t width = larger(m->index->hidden, m->max_q), dim = m->max_head_dim;
+    uint32_t width = m->max_width, dim = m->max_head_dim;
     uint32_t tokens = smaller(s->opts.n_batch, MOTE_PRODUCT_TOKENS);
     uint32_t rows = larger(m->max_unit_rows, MOTE_PRODUCT_ROWS);
     uint32_t queries = larger(m->max_group, MOTE_QUERY_ROWS);
-    t->input = carve_acts(a, m, few, width);
+    t->input = carve_input(a, m, few, width);
     t->row = mote_take(a, width, float_bytes);
     t->attended = mote_take(a, (uint64_t)few * m->max_q, float_bytes);
     for (size_t i = 0; i < 2; i++) {
@@ -92,6 +105,32 @@ static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scrat
     t->attn_sum = mote_take(a, 2 * (uint64_t)queries, float_bytes);
     t->lo = mote_take(a, queries, sizeof(uint16_t));
     t->hi = mote_take(a, queries, sizeof(uint16_t));
+    if (m->max_experts)
+        t->gathered = carve_acts(a, m, tokens, m->index->hidden);
+    if (m->max_kv_rank) {
+        size_t groups = (m->max_kv_rank + 31) / 32;
+        t->head = carve_acts(a, m, tokens, m->max_latent_in);
+        t->latents = mote_take(a, (uint64_t)MOTE_BLOCK * m->max_kv_rank, value_bytes[s->opts.kv]);
+        if (s->opts.kv == MOTE_KV_Q8)
+            t->latent_scales = mote_take(a, MOTE_BLOCK * groups, sizeof(uint16_t));
+    }
+}
+
+/* What experts.c needs for `rows` rows. */
+static void carve_routes(mote_arena *a, const mote_model *m, mote_routes *to, uint64_t rows)
+{
+    uint64_t choices = rows * m->max_experts_used;
+    if (!m->max_experts)
+        return;
+    to->stride = mote_round_up(m->max_experts, MOTE_TILE_ROWS);
+    to->logits = mote_take(a, rows * to->stride, float_bytes);
+    to->mix = mote_take(a, rows * MOTE_TILE_ROWS, float_bytes);
+    to->expert = mote_take(a, choices, sizeof *to->expert);
+    to->weight = mote_take(a, choices, float_bytes);
+    to->order = mote_take(a, choices, sizeof *to->order);
+    to->starts = mote_take(a, (uint64_t)m->max_experts + 1, sizeof *to->starts);
+    to->sums = mote_take(a, rows * m->index->hidden, float_bytes);
+    to->hidden = carve_acts(a, m, choices, m->max_expert_ff);
 }
 
 void mote_carve_scratch(mote_arena *a, mote_session *s)
@@ -108,10 +147,16 @@ void mote_carve_scratch(mote_arena *a, mote_session *s)
         s->k = mote_take(a, b * m->max_kv, float_bytes);
     if (m->has_post_norm)
         s->branch = mote_take(a, b * m->index->hidden, float_bytes);
-    s->input = carve_acts(a, m, b, larger(m->index->hidden, m->max_q));
+    s->input = carve_input(a, m, b, m->max_width);
     s->mlp = carve_acts(a, m, b, m->max_ff);
     s->rope_cos = mote_take(a, b * m->n_rope * m->max_rope_half, float_bytes);
     s->rope_sin = mote_take(a, b * m->n_rope * m->max_rope_half, float_bytes);
+    carve_routes(a, m, &s->routes, b);
+    if (m->max_kv_rank) {
+        s->latent = mote_take(a, b * mote_round_up(m->max_head_dim, MOTE_TILE_ROWS), float_bytes);
+        s->q_latent = mote_take(a, b * mote_round_up(m->max_q_rank, MOTE_TILE_ROWS), float_bytes);
+        s->values = mote_take(a, b * m->max_values, float_bytes);
+    }
     s->partial = mote_take(a, few * m->max_heads * blocks, (m->max_head_dim + 2) * float_bytes);
     s->threads = mote_take(a, s->opts.n_threads, sizeof(mote_thread_scratch));
     for (uint32_t i = 0; i < s->opts.n_threads; i++) {

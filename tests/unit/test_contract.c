@@ -225,11 +225,74 @@ TEST(model_refuses_layers_it_cannot_run)
     }
 }
 
+/* Experts whose rows are few and many, of odd width, with a shared one that has its own factor. */
+static void product_of_experts(enum mote_type type)
+{
+    tiny_opts o = tiny_experts();
+    o.type = type;
+    o.n_heads = 2;
+    o.n_kv_heads = 1;
+    o.hidden = 40;
+    o.ff = 72;
+    o.n_vocab = 64;
+    product(&o);
+}
+
+TEST(same_bits_experts_q8) { product_of_experts(MOTE_Q8); }
+
+/* A latent and queries through one, experts in groups. */
+static void product_of_latent(enum mote_type type)
+{
+    tiny_opts o = tiny_latent();
+    o.type = type;
+    o.hidden = 32;
+    o.n_heads = 2;
+    o.q_rank = 24;
+    o.ff = o.n_vocab = 64;
+    o.n_experts = 8;
+    o.n_experts_used = 3;
+    o.n_groups = 4;
+    o.n_groups_used = 2;
+    product(&o);
+}
+
+TEST(same_bits_latent_f32) { product_of_latent(MOTE_F32); }
+TEST(same_bits_latent_q8) { product_of_latent(MOTE_Q8); }
+
+/* The cache of a latent is one key a position, whatever the heads. */
+TEST(latent_cache_is_compressed)
+{
+    tiny_opts o = tiny_latent();
+    tiny_model t;
+    mote_session_opts so = {
+        .n_ctx = 256, .kv = MOTE_KV_F32, .n_batch = 8, .n_logits = 1, .n_threads = 1};
+    mote_session_plan plan;
+    mote_error err;
+    REQUIRE(tiny_open(&t, &o, NULL));
+    REQUIRE(mote_session_plan_bytes(&plan, t.model, &so, &err) == MOTE_OK);
+    CHECK(plan.kv_bytes == (uint64_t)o.n_layers * 256 * o.head_dim * sizeof(float));
+    tiny_close(&t);
+}
+
+/* A decoded token reads the experts it takes: the rest of the file less those it does not. */
+TEST(decode_reads_the_chosen_experts)
+{
+    tiny_opts o = tiny_experts();
+    tiny_model t;
+    mote_model_info info;
+    REQUIRE(tiny_open(&t, &o, NULL));
+    mote_model_get_info(t.model, &info);
+    uint64_t expert = 3 * (uint64_t)o.ff * o.hidden * sizeof(float);
+    CHECK(info.weight_bytes - info.decode_read_bytes ==
+          (o.n_layers - 1) * (o.n_experts - o.n_experts_used) * expert);
+    tiny_close(&t);
+}
+
 /* Rows of several sessions in one call give each session what it gets alone. */
-TEST(batch_equals_alone)
+static void batch_equals_alone_of(const tiny_opts *opts)
 {
     enum { SESSIONS = 5, STEPS = 20 };
-    tiny_opts o = tiny_defaults();
+    const tiny_opts o = *opts;
     tiny_model t;
     int32_t ids[SESSIONS][STEPS];
     float alone[80];
@@ -263,4 +326,12 @@ TEST(batch_equals_alone)
         free(single[i]);
     }
     tiny_close(&t);
+}
+
+TEST(batch_equals_alone)
+{
+    tiny_opts dense = tiny_defaults(), experts = tiny_experts(), latent = tiny_latent();
+    batch_equals_alone_of(&dense);
+    batch_equals_alone_of(&experts);
+    batch_equals_alone_of(&latent);
 }

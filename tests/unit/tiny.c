@@ -26,6 +26,34 @@ tiny_opts tiny_defaults(void)
                        .n_ctx = 512};
 }
 
+tiny_opts tiny_experts(void)
+{
+    tiny_opts o = tiny_defaults();
+    o.n_experts = 6;
+    o.n_experts_used = 2;
+    o.n_groups = o.n_groups_used = 1;
+    o.shared_ff = 80;
+    o.router = MOTE_ROUTER_NORMALIZE | MOTE_ROUTER_SHARED_MIX;
+    return o;
+}
+
+tiny_opts tiny_latent(void)
+{
+    tiny_opts o = tiny_defaults();
+    o.n_kv_heads = 1;
+    o.kv_rank = 32;
+    o.head_dim = 40; /* 8 of them turn */
+    o.nope_dim = 24;
+    o.v_dim = 20;
+    o.q_rank = 48;
+    return o;
+}
+
+/* Dimensions of a head that turn. */
+static uint32_t rope_dim(const tiny_opts *o) { return o->head_dim - o->kv_rank; }
+
+static bool has_experts(const tiny_opts *o, uint32_t place) { return o->n_experts && place > 1; }
+
 /* ---- records -------------------------------------------------------------------------------- */
 
 static void add_vector(builder *b, uint32_t place, uint32_t kind, uint64_t n)
@@ -39,40 +67,59 @@ static void add_vector(builder *b, uint32_t place, uint32_t kind, uint64_t n)
                                        .bytes = mote_round_up(n * 4, 64)};
 }
 
-static void add_matrix(builder *b, uint32_t place, uint32_t kind, uint64_t rows, uint64_t k)
+static void add_mats(builder *b, uint32_t place, uint32_t kind, uint32_t n, uint64_t rows,
+                     uint64_t k)
 {
-    uint32_t group = b->o.type <= MOTE_BF16 ? 0 : 32;
-    if (b->o.type == MOTE_Q8 && b->o.group)
+    bool f32 = place && (kind == MOTE_L_ROUTER || kind == MOTE_L_SHARED_MIX);
+    enum mote_type type = f32 ? MOTE_F32 : b->o.type;
+    uint32_t group = type <= MOTE_BF16 ? 0 : 32;
+    if (type == MOTE_Q8 && b->o.group)
         group = b->o.group;
-    size_t stored = mote_padded_k(b->o.type, group, k);
+    size_t stored = mote_padded_k(type, group, k);
     b->tensors[b->n++] =
         (mote_tensor){.place = place,
                       .kind = kind,
                       .shape = MOTE_SHAPE_MATRIX,
-                      .type = b->o.type,
+                      .type = type,
                       .group = group,
-                      .n_mats = 1,
+                      .n_mats = n,
                       .rows = rows,
                       .k = k,
-                      .bytes = (rows + 15) / 16 * mote_tile_bytes(b->o.type, group, stored)};
+                      .bytes = (rows + 15) / 16 * n * mote_tile_bytes(type, group, stored)};
+}
+
+static void add_matrix(builder *b, uint32_t place, uint32_t kind, uint64_t rows, uint64_t k)
+{
+    add_mats(b, place, kind, 1, rows, k);
+}
+
+static uint32_t count_mats(const tiny_opts *o, uint32_t place, uint32_t kind)
+{
+    if (kind == MOTE_L_K_UP || kind == MOTE_L_V_UP)
+        return o->n_heads;
+    bool expert = kind == MOTE_L_GATE || kind == MOTE_L_UP || kind == MOTE_L_DOWN;
+    return expert && has_experts(o, place) ? o->n_experts : 1;
 }
 
 static void add_layer(builder *b, uint32_t place)
 {
     const tiny_opts *o = &b->o;
-    uint32_t dq = o->n_heads * o->head_dim, dkv = o->n_kv_heads * o->head_dim;
-    bool whole = o->qk_norm == MOTE_QK_NORM_WHOLE, gated = o->mlp != MOTE_MLP_PLAIN;
+    bool whole = o->qk_norm == MOTE_QK_NORM_WHOLE, plain = o->mlp == MOTE_MLP_PLAIN;
     bool before = o->norm_place != MOTE_NORM_AFTER, after = o->norm_place != MOTE_NORM_BEFORE;
-    bool layer = o->norm == MOTE_NORM_LAYER;
+    bool layer = o->norm == MOTE_NORM_LAYER, gated = !plain;
+    bool latent = o->kv_rank, experts = has_experts(o, place);
+    uint32_t query = latent ? o->nope_dim + rope_dim(o) : o->head_dim;
+    uint32_t dq = o->n_heads * query, dkv = o->n_kv_heads * o->head_dim;
+    uint32_t dv = latent ? o->n_heads * o->v_dim : dq;
     const struct {
         uint32_t kind, rows, k;
         bool wanted;
     } all[] = {
         {MOTE_L_ATTN_NORM, o->hidden, 0, before},
-        {MOTE_L_Q, dq, o->hidden, true},
-        {MOTE_L_K, dkv, o->hidden, true},
-        {MOTE_L_V, dkv, o->hidden, true},
-        {MOTE_L_O, o->hidden, dq, true},
+        {MOTE_L_Q, dq, o->q_rank ? o->q_rank : o->hidden, true},
+        {MOTE_L_K, dkv, o->hidden, !latent},
+        {MOTE_L_V, dkv, o->hidden, !latent},
+        {MOTE_L_O, o->hidden, dv, true},
         {MOTE_L_Q_BIAS, dq, 0, o->biases & MOTE_BIAS_Q},
         {MOTE_L_K_BIAS, dkv, 0, o->biases & MOTE_BIAS_K},
         {MOTE_L_V_BIAS, dkv, 0, o->biases & MOTE_BIAS_V},
@@ -92,10 +139,22 @@ static void add_layer(builder *b, uint32_t place)
         {MOTE_L_MLP_NORM_BIAS, o->hidden, 0, before && layer},
         {MOTE_L_MLP_POST_NORM, o->hidden, 0, after},
         {MOTE_L_MLP_POST_NORM_BIAS, o->hidden, 0, after && layer},
+        {MOTE_L_ROUTER, o->n_experts, o->hidden, experts},
+        {MOTE_L_SHARED_GATE, o->shared_ff, o->hidden, experts && o->shared_ff},
+        {MOTE_L_SHARED_UP, o->shared_ff, o->hidden, experts && o->shared_ff},
+        {MOTE_L_SHARED_DOWN, o->hidden, o->shared_ff, experts && o->shared_ff},
+        {MOTE_L_SHARED_MIX, 1, o->hidden, experts && o->router & MOTE_ROUTER_SHARED_MIX},
+        {MOTE_L_KV_A, o->head_dim, o->hidden, latent},
+        {MOTE_L_KV_A_NORM, o->kv_rank, 0, latent},
+        {MOTE_L_Q_A, o->q_rank, o->hidden, o->q_rank},
+        {MOTE_L_Q_A_NORM, o->q_rank, 0, o->q_rank},
+        {MOTE_L_K_UP, o->kv_rank, o->nope_dim, latent},
+        {MOTE_L_V_UP, o->v_dim, o->kv_rank, latent},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (all[i].wanted && all[i].k)
-            add_matrix(b, place, all[i].kind, all[i].rows, all[i].k);
+            add_mats(b, place, all[i].kind, count_mats(o, place, all[i].kind), all[i].rows,
+                     all[i].k);
         else if (all[i].wanted)
             add_vector(b, place, all[i].kind, all[i].rows);
     }
@@ -176,14 +235,15 @@ static void fill_vector(uint8_t *p, const mote_tensor *t, const tiny_opts *o, ui
     for (uint64_t i = 0; i < t->rows; i++) {
         float x = bias ? normal(seed, 0.1) : 1 + normal(seed, 0.1);
         if (rope)
-            x = (float)pow(t->kind == MOTE_W_ROPE ? 10000 : 50000, -2.0 * (double)i / o->head_dim);
+            x = (float)pow(t->kind == MOTE_W_ROPE ? 10000 : 50000, -2.0 * (double)i / rope_dim(o));
         memcpy(p + 4 * i, &x, 4);
     }
 }
 
 static void fill(uint8_t *p, const mote_tensor *t, const tiny_opts *o)
 {
-    uint64_t seed = o->seed * 1000003 + t->place * 64 + t->kind, tiles = (t->rows + 15) / 16;
+    uint64_t seed = o->seed * 1000003 + t->place * 64 + t->kind,
+             tiles = (t->rows + 15) / 16 * t->n_mats;
     if (t->shape == MOTE_SHAPE_VECTOR)
         fill_vector(p, t, o, &seed);
     for (uint64_t i = 0; t->shape == MOTE_SHAPE_MATRIX && i < tiles; i++)
@@ -191,6 +251,18 @@ static void fill(uint8_t *p, const mote_tensor *t, const tiny_opts *o)
 }
 
 /* ---- the image ------------------------------------------------------------------------------ */
+
+static void set_experts(mote_layer *l, const tiny_opts *o)
+{
+    l->mlp = MOTE_MLP_EXPERTS;
+    l->n_experts = o->n_experts;
+    l->n_experts_used = o->n_experts_used;
+    l->n_groups = o->n_groups;
+    l->n_groups_used = o->n_groups_used;
+    l->shared_ff = o->shared_ff;
+    l->router = o->router;
+    l->router_scale = 1.5f;
+}
 
 static void fill_index(mote_index *x, const tiny_opts *o)
 {
@@ -215,13 +287,13 @@ static void fill_index(mote_index *x, const tiny_opts *o)
     x->bos_id = 1;
     x->strings[MOTE_STR_NAME] = (mote_string){0, 4};
     x->strings[MOTE_STR_FAMILY] = (mote_string){4, 4};
-    for (uint32_t i = 0; i < o->n_layers; i++)
-        l[i] = (mote_layer){.attn = MOTE_ATTN_GROUPED,
+    for (uint32_t i = 0; i < o->n_layers; i++) {
+        l[i] = (mote_layer){.attn = o->kv_rank ? MOTE_ATTN_LATENT : MOTE_ATTN_GROUPED,
                             .n_heads = o->n_heads,
                             .n_kv_heads = o->n_kv_heads,
                             .head_dim = o->head_dim,
                             .rope = !o->no_rope,
-                            .rope_dim = o->head_dim,
+                            .rope_dim = rope_dim(o),
                             .rope_scale = 1,
                             .qk_norm = o->qk_norm,
                             .attn_scale = 1 / sqrtf((float)o->head_dim),
@@ -234,7 +306,14 @@ static void fill_index(mote_index *x, const tiny_opts *o)
                             .mlp = o->mlp ? o->mlp : MOTE_MLP_GATED,
                             .act = o->act ? o->act : MOTE_ACT_SILU,
                             .ff = o->ff,
-                            .rope_long = o->rope_long_from ? 2 : 0};
+                            .rope_long = o->rope_long_from ? 2 : 0,
+                            .q_rank = o->q_rank,
+                            .kv_rank = o->kv_rank,
+                            .nope_dim = o->nope_dim,
+                            .v_dim = o->v_dim};
+        if (has_experts(o, i + 1))
+            set_experts(&l[i], o);
+    }
     memcpy((char *)x + x->strings_at, strings, 8);
 }
 
@@ -251,9 +330,9 @@ static uint64_t describe(builder *b, uint64_t *index_bytes)
     if (o->positions)
         add_matrix(b, 0, MOTE_W_POSITIONS, o->n_ctx, o->hidden);
     if (!o->no_rope)
-        add_vector(b, 0, MOTE_W_ROPE, o->head_dim / 2);
+        add_vector(b, 0, MOTE_W_ROPE, rope_dim(o) / 2);
     if (o->rope_long_from)
-        add_vector(b, 0, MOTE_W_ROPE + 1, o->head_dim / 2);
+        add_vector(b, 0, MOTE_W_ROPE + 1, rope_dim(o) / 2);
     for (uint32_t i = 0; i < o->n_layers; i++)
         add_layer(b, i + 1);
     b->strings_at =

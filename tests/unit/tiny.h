@@ -19,10 +19,19 @@ typedef struct tiny_opts {
     uint32_t rope_long_from;                      /* a second rope table; 0: none */
     float attn_softcap, logit_softcap;
     bool untied, no_rope, positions;
+    /* Experts, 0: none. Layer 0 stays dense; ff is the width of an expert too. */
+    uint16_t n_experts, n_experts_used, n_groups, n_groups_used;
+    uint32_t shared_ff, router; /* MOTE_ROUTER_... */
+    /* A latent, kv_rank 0: none. head_dim is then kv_rank + what turns; n_kv_heads is 1. */
+    uint16_t q_rank, kv_rank, nope_dim, v_dim;
 } tiny_opts;
 
 /* 2 layers, hidden 64, 4 heads on 2, vocabulary 80, context 512, f32, tied. */
 tiny_opts tiny_defaults(void);
+
+/* The same with experts (6, of which 2) and a shared one; and with a latent. */
+tiny_opts tiny_experts(void);
+tiny_opts tiny_latent(void);
 
 /* The bytes of the file (aligned to MOTE_ALIGN); free() them. */
 uint8_t *tiny_image(const tiny_opts *o, size_t *bytes);

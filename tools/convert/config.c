@@ -125,6 +125,7 @@ static const struct {
     {"use_bidirectional_attention", 0},
     {"scale_attn_by_inverse_layer_idx", 0},
     {"original_max_position_embeddings", 0},
+    {"norm_topk_prob", 0},
 };
 
 /* Read by the common code, or without any effect on the result. */
@@ -199,9 +200,11 @@ static void check_options(graph *g, const family *f)
 static const family *find_family(const char *model_type)
 {
     static const family *const all[] = {
-        &family_llama,    &family_mistral, &family_qwen2,   &family_qwen3,  &family_smollm3,
-        &family_phi3,     &family_gemma,   &family_gemma2,  &family_gemma3, &family_olmo2,
-        &family_stablelm, &family_gpt2,    &family_openelm, &family_bert,   &family_xlm_roberta};
+        &family_llama,     &family_mistral,   &family_qwen2,       &family_qwen3,
+        &family_smollm3,   &family_phi3,      &family_gemma,       &family_gemma2,
+        &family_gemma3,    &family_olmo2,     &family_stablelm,    &family_gpt2,
+        &family_openelm,   &family_bert,      &family_xlm_roberta, &family_mixtral,
+        &family_qwen2_moe, &family_qwen3_moe, &family_deepseek_v2};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->model_type, model_type) == 0)
             return all[i];

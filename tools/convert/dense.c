@@ -68,7 +68,7 @@ dense dense_read_keys(graph *g, const dense_keys *keys)
                .tied = config_flag_or(g, "tie_word_embeddings", keys->tied)};
     d.layer = (mote_layer){.attn = MOTE_ATTN_GROUPED,
                            .rope = 1,
-                           .rope_scale = 1,
+                           .rope_scale = (float)rope_yarn_turn_scale(g),
                            .norm = MOTE_NORM_RMS,
                            .norm_eps = eps,
                            .mlp = MOTE_MLP_GATED,
@@ -140,7 +140,7 @@ static void add_norm(graph *g, uint32_t i, uint32_t kind, uint32_t bias_kind, co
 }
 
 /* What the hub calls the norms depends on where they stand. */
-static void add_norms(graph *g, uint32_t i)
+void dense_add_norms(graph *g, uint32_t i)
 {
     const bool before = g->layers[i].norm_place != MOTE_NORM_AFTER;
     const bool after = g->layers[i].norm_place != MOTE_NORM_BEFORE;
@@ -189,12 +189,11 @@ static void add_fused(graph *g, uint32_t i, uint64_t q, uint64_t kv, uint64_t h)
     graph_add_part(g, i + 1, MOTE_L_UP, &f, ff, h);
 }
 
-static void add_layer(graph *g, const dense *d, uint32_t i)
+void dense_add_attention(graph *g, const dense *d, uint32_t i)
 {
     const mote_layer *l = &g->layers[i];
     const uint64_t q = (uint64_t)l->n_heads * l->head_dim, h = d->hidden;
     const uint64_t kv = (uint64_t)l->n_kv_heads * l->head_dim;
-    add_norms(g, i);
     add_qk_norm(g, i);
     if (d->fused) {
         add_fused(g, i, q, kv, h);
@@ -204,11 +203,19 @@ static void add_layer(graph *g, const dense *d, uint32_t i)
         add_projection(g, i, MOTE_L_K, MOTE_L_K_BIAS, MOTE_BIAS_K, "self_attn.k_proj", kv, h,
                        l->head_dim);
         add_projection(g, i, MOTE_L_V, MOTE_L_V_BIAS, MOTE_BIAS_V, "self_attn.v_proj", kv, h, 0);
+    }
+    add_projection(g, i, MOTE_L_O, MOTE_L_O_BIAS, MOTE_BIAS_O, "self_attn.o_proj", h, q, 0);
+}
+
+void dense_add_mlp(graph *g, const dense *d, uint32_t i)
+{
+    const mote_layer *l = &g->layers[i];
+    const uint64_t h = d->hidden;
+    if (!d->fused) {
         add_projection(g, i, MOTE_L_GATE, MOTE_L_GATE_BIAS, MOTE_BIAS_GATE, "mlp.gate_proj", l->ff,
                        h, 0);
         add_projection(g, i, MOTE_L_UP, MOTE_L_UP_BIAS, MOTE_BIAS_UP, "mlp.up_proj", l->ff, h, 0);
     }
-    add_projection(g, i, MOTE_L_O, MOTE_L_O_BIAS, MOTE_BIAS_O, "self_attn.o_proj", h, q, 0);
     add_projection(g, i, MOTE_L_DOWN, MOTE_L_DOWN_BIAS, MOTE_BIAS_DOWN, "mlp.down_proj", h, l->ff,
                    0);
 }
@@ -234,7 +241,7 @@ void dense_start(graph *g, const dense *d)
         g->layers[i] = d->layer;
 }
 
-void dense_finish(graph *g, const dense *d)
+void dense_open(graph *g, const dense *d)
 {
     dense copy = *d;
     if (!d->own_rope && !rope_add_long(g, &copy.layer))
@@ -245,8 +252,16 @@ void dense_finish(graph *g, const dense *d)
         graph_add_vector(g, 0, MOTE_W_FINAL_NORM_BIAS, "model.norm.bias", d->hidden, 0);
     dense_add_head(g, d);
     dense_start(g, &copy);
-    for (uint32_t i = 0; i < d->n_layers && !g->status; i++)
-        add_layer(g, d, i);
+}
+
+void dense_finish(graph *g, const dense *d)
+{
+    dense_open(g, d);
+    for (uint32_t i = 0; i < d->n_layers && !g->status; i++) {
+        dense_add_norms(g, i);
+        dense_add_attention(g, d, i);
+        dense_add_mlp(g, d, i);
+    }
 }
 
 /* ---- windows -------------------------------------------------------------------------------- */

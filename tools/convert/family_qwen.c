@@ -2,9 +2,8 @@
  * Read graph.h first. */
 #include "tools/convert/graph.h"
 
-/* Both have windows, switched off in all published models: in layers from max_window_layers on, or
- * where layer_types says so. */
-static void add_windows(graph *g)
+/* In layers from max_window_layers on, or where layer_types says so. */
+void qwen_windows(graph *g)
 {
     uint32_t window = 0, first = 0;
     if (config_flag_or(g, "use_sliding_window", false)) {
@@ -19,7 +18,7 @@ static void describe_qwen2(graph *g)
     dense d = dense_read(g, 0);
     d.layer.biases = MOTE_BIAS_Q | MOTE_BIAS_K | MOTE_BIAS_V;
     dense_finish(g, &d);
-    add_windows(g);
+    qwen_windows(g);
 }
 
 static void describe_qwen3(graph *g)
@@ -29,21 +28,19 @@ static void describe_qwen3(graph *g)
     if (config_flag_or(g, "attention_bias", false))
         d.layer.biases = MOTE_BIAS_Q | MOTE_BIAS_K | MOTE_BIAS_V | MOTE_BIAS_O;
     dense_finish(g, &d);
-    add_windows(g);
+    qwen_windows(g);
 }
-
-#define WINDOW_OPTIONS "use_sliding_window", "sliding_window", "max_window_layers", "layer_types"
 
 const family family_qwen2 = {
     .model_type = "qwen2",
     .architecture = "Qwen2ForCausalLM",
-    .options = (const char *const[]){WINDOW_OPTIONS, NULL},
+    .options = (const char *const[]){QWEN_WINDOW_OPTIONS, NULL},
     .describe = describe_qwen2,
 };
 
 const family family_qwen3 = {
     .model_type = "qwen3",
     .architecture = "Qwen3ForCausalLM",
-    .options = (const char *const[]){WINDOW_OPTIONS, "attention_bias", NULL},
+    .options = (const char *const[]){QWEN_WINDOW_OPTIONS, "attention_bias", NULL},
     .describe = describe_qwen3,
 };

@@ -48,5 +48,15 @@ typedef struct gguf {
 mote_status gguf_read(gguf *g, source *s);
 /* NULL: there is none. */
 const gguf_value *gguf_find(const gguf *g, const char *key);
+/* The value "ARCH.name". */
+const gguf_value *gguf_find_arch(const gguf *g, const char *name);
+
+/* gguf_experts.c: the hub's model_type of an architecture. */
+const char *gguf_model_type(const gguf *g, const char *arch);
+bool gguf_has_experts(const char *model_type);
+/* Adds the options of experts and latents to the configuration. */
+mote_status gguf_put_experts(const gguf *g, const char *model_type);
+/* The hub's name of a part of a layer that only these families have, NULL: none of them. */
+const char *gguf_expert_part(const char *model_type, const char *part);
 
 #endif

@@ -12,7 +12,7 @@
 #define MAX_TEMPLATE (1u << 20)
 
 /* Values are looked up as "ARCH.name". */
-static const gguf_value *find_arch(const gguf *g, const char *name)
+const gguf_value *gguf_find_arch(const gguf *g, const char *name)
 {
     char key[160];
     const gguf_value *arch = gguf_find(g, "general.architecture");
@@ -67,7 +67,7 @@ static mote_status copy_numbers(const gguf *g)
     };
     mote_status status = MOTE_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && !status; i++) {
-        const gguf_value *v = find_arch(g, names[i].name);
+        const gguf_value *v = gguf_find_arch(g, names[i].name);
         if (v && v->type == GGUF_ARRAY)
             status = fail_value(g, v, "differs between layers, which is not supported");
         else if (v && (!is_number(v) || is_real(v) != names[i].is_real))
@@ -80,13 +80,13 @@ static mote_status copy_numbers(const gguf *g)
 }
 
 /* Options that change the result unless they have this value. */
-static mote_status refuse_options(const gguf *g)
+static mote_status refuse_options(const gguf *g, const char *model_type)
 {
+    const gguf_value *experts = gguf_find_arch(g, "expert_count");
     static const struct {
         const char *name;
         double neutral;
     } options[] = {
-        {"expert_count", 0},
         {"attention.scale", 0},
         {"logit_scale", 1},
         {"residual_scale", 1},
@@ -100,11 +100,13 @@ static mote_status refuse_options(const gguf *g)
         {"rope.scaling.yarn_ext_factor", 0},
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        const gguf_value *v = find_arch(g, options[i].name);
+        const gguf_value *v = gguf_find_arch(g, options[i].name);
         if (v && (v->type == GGUF_STRING || v->type == GGUF_ARRAY ||
                   v->number < options[i].neutral || v->number > options[i].neutral))
             return fail_value(g, v, "is not supported");
     }
+    if (experts && !gguf_has_experts(model_type) && (!is_number(experts) || experts->number > 0))
+        return fail_value(g, experts, "is not supported");
     return MOTE_OK;
 }
 
@@ -122,7 +124,7 @@ static mote_status check_head(const gguf *g)
         dim = json_get(g->s->config, "head_dim");
     }
     for (size_t i = 0; i < 2 && dim; i++) { /* without: the family finds out */
-        const gguf_value *v = find_arch(g, names[i]);
+        const gguf_value *v = gguf_find_arch(g, names[i]);
         if (v && (!is_number(v) || v->number < dim->valuedouble || v->number > dim->valuedouble))
             return fail_value(g, v, "is not the size of a head, which is not supported");
     }
@@ -131,10 +133,10 @@ static mote_status check_head(const gguf *g)
 
 static mote_status set_scaling(const gguf *g)
 {
-    const gguf_value *type = find_arch(g, "rope.scaling.type");
-    const gguf_value *factor = find_arch(g, "rope.scaling.factor");
+    const gguf_value *type = gguf_find_arch(g, "rope.scaling.type");
+    const gguf_value *factor = gguf_find_arch(g, "rope.scaling.factor");
     if (!factor)
-        factor = find_arch(g, "rope.scale_linear");
+        factor = gguf_find_arch(g, "rope.scale_linear");
     if (type && type->type != GGUF_STRING)
         return fail_value(g, type, "is not a text");
     if (factor && !is_number(factor))
@@ -147,7 +149,12 @@ static mote_status set_scaling(const gguf *g)
     cJSON *scaling = cJSON_AddObjectToObject(g->s->config, "rope_scaling");
     if (!scaling || !cJSON_AddStringToObject(scaling, "rope_type", name))
         return no_memory(g);
-    return factor ? set_number(g, scaling, "factor", factor->number) : MOTE_OK;
+    const gguf_value *old = gguf_find_arch(g, "rope.scaling.original_context_length");
+    if (old && !is_number(old))
+        return fail_value(g, old, "is not a number");
+    mote_status status = factor ? set_number(g, scaling, "factor", factor->number) : MOTE_OK;
+    return status || !old ? status
+                          : set_number(g, scaling, "original_max_position_embeddings", old->number);
 }
 
 static bool has_tensor(const gguf *g, const char *name)
@@ -158,30 +165,34 @@ static bool has_tensor(const gguf *g, const char *name)
     return false;
 }
 
-static mote_status make_config(const gguf *g, const char *arch)
+static mote_status make_config(const gguf *g, const char *model_type)
 {
+    static const char *const may_have_bias[] = {"llama", "qwen3", "qwen3_moe"};
     source *s = g->s;
     uint64_t n_vocab = 0;
     for (size_t i = 0; i < g->n_tensors; i++)
         if (strcmp(g->tensors[i].label, "token_embd.weight") == 0)
             n_vocab = g->tensors[i].shape[0];
     s->config = cJSON_CreateObject();
-    if (!s->config || !cJSON_AddStringToObject(s->config, "model_type", arch))
+    if (!s->config || !cJSON_AddStringToObject(s->config, "model_type", model_type))
         return no_memory(g);
     mote_status status = copy_numbers(g);
     if (!status)
         status = set_number(g, s->config, "vocab_size", (double)n_vocab);
-    if (!status)
+    if (!status && strcmp(model_type, "deepseek_v2") != 0)
         status = check_head(g);
     if (!status)
         status = set_scaling(g);
     if (!status)
         status = set_flag(g, "tie_word_embeddings", !has_tensor(g, "output.weight"));
-    if (!status && strcmp(arch, "qwen2") != 0)
-        status = set_flag(g, "attention_bias", has_tensor(g, "blk.0.attn_q.bias"));
-    if (!status && strcmp(arch, "llama") == 0)
+    for (size_t i = 0; i < 3 && !status; i++)
+        if (strcmp(model_type, may_have_bias[i]) == 0)
+            status = set_flag(g, "attention_bias", has_tensor(g, "blk.0.attn_q.bias"));
+    if (!status && strcmp(model_type, "llama") == 0)
         status = set_flag(g, "mlp_bias", has_tensor(g, "blk.0.ffn_gate.bias"));
-    return status ? status : refuse_options(g);
+    if (!status)
+        status = gguf_put_experts(g, model_type);
+    return status ? status : refuse_options(g, model_type);
 }
 
 /* ---- tensor names --------------------------------------------------------------------------- */
@@ -223,7 +234,7 @@ static bool split_layer_name(const char *name, unsigned long *layer, char part[3
     return strcmp(dot, ".weight") == 0 || strcmp(dot, ".bias") == 0;
 }
 
-static mote_status rename_tensor(const gguf *g, src_tensor *t)
+static mote_status rename_tensor(const gguf *g, const char *model_type, src_tensor *t)
 {
     unsigned long layer = 0;
     char part[32], name[128] = "";
@@ -231,10 +242,19 @@ static mote_status rename_tensor(const gguf *g, src_tensor *t)
     for (size_t i = 0; i < sizeof file_names / sizeof *file_names; i++)
         if (strcmp(t->label, file_names[i][0]) == 0)
             snprintf(name, sizeof name, "%s", file_names[i][1]);
-    if (!*name && split_layer_name(t->label, &layer, part, &end))
-        for (size_t i = 0; i < sizeof layer_names / sizeof *layer_names; i++)
+    if (!*name && split_layer_name(t->label, &layer, part, &end)) {
+        const char *hub = gguf_expert_part(model_type, part);
+        for (size_t i = 0; i < sizeof layer_names / sizeof *layer_names && !hub; i++)
             if (strcmp(part, layer_names[i][0]) == 0)
-                snprintf(name, sizeof name, "model.layers.%lu.%s%s", layer, layer_names[i][1], end);
+                hub = layer_names[i][1];
+        if (hub)
+            snprintf(name, sizeof name, "model.layers.%lu.%s%s", layer, hub, end);
+        if (hub && strcmp(part, "ffn_gate_inp_shexp") == 0 && t->rank == 1) {
+            t->rank = 2; /* a matrix of one row in the hub's files */
+            t->shape[1] = t->shape[0];
+            t->shape[0] = 1;
+        }
+    }
     if (!*name)
         return convert_fail(g->s->err, MOTE_ERR_UNSUPPORTED, "%s: tensor %s is not supported",
                             g->f->name, t->label);
@@ -382,11 +402,12 @@ static mote_status set_texts(const gguf *g, const tok_vocab *v)
 /* q and k of "llama" are stored with neighbouring pairs; the Qwen files keep the hub's order. */
 static mote_status read_graph(gguf *g)
 {
-    static const char *const known[] = {"llama", "qwen2", "qwen3"};
+    static const char *const known[] = {"llama",    "qwen2",    "qwen3",
+                                        "qwen2moe", "qwen3moe", "deepseek2"};
     const gguf_value *arch = gguf_find(g, "general.architecture");
     const char *name = arch && arch->type == GGUF_STRING ? arch->text.ptr : NULL;
     bool is_known = false;
-    for (size_t i = 0; name && i < 3; i++)
+    for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
         is_known |= strcmp(name, known[i]) == 0;
     if (!name)
         return convert_fail(g->s->err, MOTE_ERR_FILE, "%s: general.architecture is missing",
@@ -395,9 +416,10 @@ static mote_status read_graph(gguf *g)
         return convert_fail(g->s->err, MOTE_ERR_UNSUPPORTED, "%s: architecture %s is not supported",
                             g->f->name, name);
     g->s->paired_rows = strcmp(name, "llama") == 0;
-    mote_status status = make_config(g, name);
+    const char *model_type = gguf_model_type(g, name);
+    mote_status status = make_config(g, model_type);
     for (size_t i = 0; i < g->n_tensors && !status; i++)
-        status = rename_tensor(g, &g->tensors[i]);
+        status = rename_tensor(g, model_type, &g->tensors[i]);
     return status;
 }
 

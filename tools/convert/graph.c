@@ -2,6 +2,7 @@
  * the configuration. */
 #include "tools/convert/graph.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- tensors -------------------------------------------------------------------------------- */
@@ -23,7 +24,7 @@ static out_tensor *add_out(graph *g, uint32_t place, uint32_t kind, uint32_t sha
         g->cap_outs = cap;
     }
     out_tensor *t = &g->outs[g->n_outs++];
-    *t = (out_tensor){.place = place, .kind = kind, .shape = shape, .k = 1};
+    *t = (out_tensor){.place = place, .kind = kind, .shape = shape, .k = 1, .n_mats = 1};
     return t;
 }
 
@@ -104,9 +105,77 @@ void graph_add_part(graph *g, uint32_t place, uint32_t kind, const fused *from, 
     if (from->transposed && k && src_block(t->src->type) > 1)
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "tensor %s is quantised and transposed", t->src->label);
     t->first_row = from->first;
-    t->transposed = from->transposed && k;
+    t->turned = from->transposed && k;
     t->rows = rows;
     t->k = k ? k : 1;
+}
+
+/* ---- several matrices in one tensor ---------------------------------------------------------- */
+
+static out_part *take_parts(graph *g, uint32_t n)
+{
+    out_part *parts = g->status ? NULL : pool_take(&g->src->pool, n, sizeof *parts, g->src->err);
+    if (!parts && !g->status)
+        g->status = g->src->err->status;
+    return parts;
+}
+
+static void add_mats(graph *g, uint32_t place, uint32_t kind, const out_part *parts, uint32_t n,
+                     uint64_t rows, uint64_t k, bool transposed)
+{
+    out_tensor *t = g->status ? NULL : add_out(g, place, kind, MOTE_SHAPE_MATRIX);
+    for (uint32_t i = 1; t && i < n; i++)
+        if (parts[i].src->type != parts[0].src->type)
+            graph_fail(g, MOTE_ERR_UNSUPPORTED, "tensors %s and %s have different types",
+                       parts[0].src->label, parts[i].src->label);
+    if (!t)
+        return;
+    t->src = parts[0].src;
+    t->parts = parts;
+    t->n_mats = n;
+    t->rows = rows;
+    t->k = k;
+    t->transposed = transposed;
+}
+
+void graph_add_experts(graph *g, uint32_t place, uint32_t kind, const char *before,
+                       const char *after, uint32_t n, uint64_t rows, uint64_t k)
+{
+    char name[128];
+    out_part *parts = take_parts(g, n);
+    snprintf(name, sizeof name, "%s.%s", before, after);
+    src_tensor *all = source_find(g->src, name);
+    bool fits = all && all->rank == 3 && all->shape[0] == n && all->shape[1] == rows &&
+                all->shape[2] == k && all->type < SRC_TYPES;
+    if (all && !fits)
+        graph_fail(g, MOTE_ERR_FILE, "tensor %s is not one of weights [%u, %llu, %llu]", all->label,
+                   n, (unsigned long long)rows, (unsigned long long)k);
+    if (fits)
+        all->used = true;
+    for (uint32_t i = 0; i < n && !g->status; i++) {
+        snprintf(name, sizeof name, "%s.%u.%s", before, i, after);
+        parts[i] =
+            fits ? (out_part){all, i * rows} : (out_part){.src = find_tensor(g, name, 2, rows, k)};
+    }
+    add_mats(g, place, kind, parts, n, rows, k, false);
+}
+
+void graph_add_slices(graph *g, uint32_t place, uint32_t kind, const char *name, uint32_t n,
+                      uint64_t step, uint64_t first, uint64_t rows, uint64_t k, bool transposed)
+{
+    const src_tensor *src = find_tensor(g, name, 2, n * step, transposed ? rows : k);
+    out_part *parts = take_parts(g, n);
+    for (uint32_t i = 0; i < n && !g->status; i++)
+        parts[i] = (out_part){src, i * step + first};
+    add_mats(g, place, kind, parts, n, rows, k, transposed);
+}
+
+void graph_pair_rows(graph *g, uint32_t head_rows, uint32_t rope_rows)
+{
+    if (g->status)
+        return;
+    g->outs[g->n_outs - 1].head_rows = head_rows;
+    g->outs[g->n_outs - 1].pair_rows = rope_rows;
 }
 
 void graph_add_values(graph *g, uint32_t place, uint32_t kind, const float *values, uint64_t n)
@@ -204,10 +273,19 @@ static enum mote_type kept_type(enum src_type type)
     return src_is_kept(type) ? types[type] : MOTE_Q8;
 }
 
-/* At q4, what hurts most stays at q8: embedding and output head, and the narrow k and v. */
+/* At q4, what hurts most stays at q8: embedding and output head, and the narrow k and v; with
+ * latents, what makes the latent and what is made of it. */
 static bool fits_q4(const out_tensor *t)
 {
-    return t->place && t->kind != MOTE_L_K && t->kind != MOTE_L_V && t->k % 32 == 0;
+    bool narrow = t->kind == MOTE_L_K || t->kind == MOTE_L_V || t->kind == MOTE_L_KV_A ||
+                  t->kind == MOTE_L_K_UP || t->kind == MOTE_L_V_UP;
+    return t->place && !narrow && t->k % 32 == 0;
+}
+
+/* Small, and read as f32 (NUMERICS "Experts"). */
+static bool stays_f32(const out_tensor *t)
+{
+    return t->place && (t->kind == MOTE_L_ROUTER || t->kind == MOTE_L_SHARED_MIX);
 }
 
 static enum mote_type asked_type(mote_convert_type type)
@@ -224,8 +302,8 @@ static enum mote_type asked_type(mote_convert_type type)
  * than their bytes. */
 static bool stays_f16(const out_tensor *t)
 {
-    return !t->place && (t->kind == MOTE_W_POSITIONS || t->kind == MOTE_W_TYPES ||
-                         t->kind == MOTE_W_CLASSIFIER);
+    return !t->place &&
+           (t->kind == MOTE_W_POSITIONS || t->kind == MOTE_W_TYPES || t->kind == MOTE_W_CLASSIFIER);
 }
 
 static void choose_type(out_tensor *t, mote_convert_type type, bool keeps_types)
@@ -234,10 +312,13 @@ static void choose_type(out_tensor *t, mote_convert_type type, bool keeps_types)
         type = keeps_types || t->src->type == SRC_F16 ? MOTE_CONVERT_KEEP : MOTE_CONVERT_BF16;
     bool keep = type == MOTE_CONVERT_KEEP;
     t->type = keep ? kept_type(t->src->type) : asked_type(type);
-    if (t->type == MOTE_Q4 && !keep && !fits_q4(t))
-        t->type = MOTE_Q8;
+    if ((t->type == MOTE_Q4 && !keep && !fits_q4(t)) || (t->transposed && t->type >= MOTE_Q8))
+        t->type = MOTE_Q8; /* blocks of a transposed matrix run the wrong way */
     if (t->type >= MOTE_Q8 && !keep && stays_f16(t))
         t->type = MOTE_F16;
+    if (stays_f32(t))
+        t->type = MOTE_F32;
+    keep &= !t->transposed;
     if (t->type >= MOTE_Q8)
         t->group = t->type == MOTE_Q8 && !keep && t->k % 64 == 0 ? 64 : 32;
 }
@@ -267,7 +348,7 @@ void graph_choose_types(graph *g, mote_convert_type type)
     for (size_t i = 0; i < g->n_outs; i++)
         if (g->outs[i].shape == MOTE_SHAPE_MATRIX) {
             choose_type(&g->outs[i], type, g->src->keeps_types);
-            weights[g->outs[i].type] += g->outs[i].rows * g->outs[i].k;
+            weights[g->outs[i].type] += g->outs[i].rows * g->outs[i].k * g->outs[i].n_mats;
         }
     note_changed(g, type);
     for (uint32_t i = 1; i < MOTE_TYPES; i++)

@@ -8,6 +8,22 @@
 #include <math.h>
 #include <string.h>
 
+const cJSON *rope_options(graph *g)
+{
+    const cJSON *options = config_get(g, "rope_scaling");
+    if (!options)
+        options = config_get(g, "rope_parameters");
+    if (options && !cJSON_IsObject(options))
+        graph_fail(g, MOTE_ERR_FILE, "%s: the rope parameters are not an object",
+                   g->src->config_file);
+    return options;
+}
+
+const char *rope_type(graph *g, const cJSON *options)
+{
+    return config_text_or(g, options, "rope_type", config_text_or(g, options, "type", "default"));
+}
+
 typedef struct rope {
     double theta;
     const char *type;
@@ -15,12 +31,6 @@ typedef struct rope {
 } rope;
 
 /* Older style: rope_theta and rope_scaling {type or rope_type, ...}; newer: rope_parameters. */
-static const cJSON *find_options(const graph *g)
-{
-    const cJSON *options = config_get(g, "rope_scaling");
-    return options ? options : config_get(g, "rope_parameters");
-}
-
 static rope read_rope(graph *g, const char *theta_key, double theta, const cJSON *options)
 {
     if (options && !cJSON_IsObject(options))
@@ -28,8 +38,7 @@ static rope read_rope(graph *g, const char *theta_key, double theta, const cJSON
                    g->src->config_file);
     theta = config_number_or(g, g->src->config, theta_key, 0, 1e15, theta);
     return (rope){.theta = config_number_or(g, options, "rope_theta", 0, 1e15, theta),
-                  .type = config_text_or(g, options, "rope_type",
-                                         config_text_or(g, options, "type", "default")),
+                  .type = rope_type(g, options),
                   .options = options};
 }
 
@@ -54,7 +63,8 @@ static void check_members(graph *g, const rope *r, bool is_long)
             longs |= strcmp(long_known[j], c->string) == 0;
         bool whole = strcmp(c->string, "partial_rotary_factor") == 0 && cJSON_IsNumber(c) &&
                      (g->reads_partial || (!(c->valuedouble < 1) && !(c->valuedouble > 1)));
-        if (!known[i] && !whole && !longs && !cJSON_IsNull(c))
+        bool yarn = strcmp(r->type, "yarn") == 0 && rope_is_yarn_member(c->string);
+        if (!known[i] && !yarn && !whole && !longs && !cJSON_IsNull(c))
             graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: rope option %s is not supported",
                        g->src->config_file, c->string);
     }
@@ -147,6 +157,8 @@ void rope_add_table(graph *g, uint32_t table, uint32_t dim, const char *theta_ke
         scale_linear(g, &r, f, n);
     else if (strcmp(r.type, "llama3") == 0)
         scale_llama3(g, &r, f, n);
+    else if (strcmp(r.type, "yarn") == 0)
+        rope_scale_yarn(g, r.options, r.theta, f, dim);
     else if (strcmp(r.type, "default") != 0)
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: rope type %s is not supported",
                    g->src->config_file, r.type);
@@ -157,7 +169,7 @@ void rope_add_table(graph *g, uint32_t table, uint32_t dim, const char *theta_ke
 
 void rope_add(graph *g, uint32_t dim)
 {
-    rope_add_table(g, 0, dim, "rope_theta", 10000 /* as transformers */, find_options(g));
+    rope_add_table(g, 0, dim, "rope_theta", 10000 /* as transformers */, rope_options(g));
 }
 
 /* ---- longrope ------------------------------------------------------------------------------- */
@@ -185,7 +197,7 @@ static float *divide_by_list(graph *g, const rope *r, const char *key, uint32_t 
 bool rope_add_long(graph *g, mote_layer *l)
 {
     const uint32_t n = l->rope_dim / 2;
-    rope r = read_rope(g, "rope_theta", 10000, find_options(g));
+    rope r = read_rope(g, "rope_theta", 10000, rope_options(g));
     if (g->status || (strcmp(r.type, "longrope") != 0 && strcmp(r.type, "su") != 0))
         return false;
     double inner =

@@ -27,8 +27,10 @@ typedef struct piece {
     const source *s;
     const out_tensor *t;
     encoder e;
-    uint64_t first_tile;
+    uint64_t first_tile, mat_tiles; /* tiles are counted through all matrices */
     size_t n_tiles, n_workers;
+    size_t row_bytes;  /* of the source */
+    size_t rows_bytes; /* that a worker needs to read a tile's rows */
     uint8_t *tiles;
     uint8_t *turned; /* all rows of a transposed source; NULL: read them from the file */
     worker workers[MAX_THREADS];
@@ -39,25 +41,59 @@ static uint64_t source_row(const out_tensor *t, uint64_t r)
 {
     if (!t->pair_rows)
         return t->first_row + r;
-    uint64_t half = t->pair_rows / 2, in_head = r % t->pair_rows, head = r - in_head;
-    return head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+    uint64_t head_rows = t->head_rows ? t->head_rows : t->pair_rows;
+    uint64_t still = head_rows - t->pair_rows, half = t->pair_rows / 2, in_head = r % head_rows;
+    uint64_t turning = r - in_head + still, i = in_head - still;
+    if (in_head < still)
+        return r;
+    return turning + (i < half ? 2 * i : 2 * (i - half) + 1);
 }
 
-static size_t rows_of_tile(const out_tensor *t, uint64_t tile)
+static size_t rows_of_tile(const piece *p, uint64_t tile)
 {
-    uint64_t left = t->rows - tile * MOTE_TILE_ROWS;
+    uint64_t left = p->t->rows - tile % p->mat_tiles * MOTE_TILE_ROWS;
     return left < MOTE_TILE_ROWS ? (size_t)left : MOTE_TILE_ROWS;
+}
+
+static out_part part_of(const piece *p, uint64_t tile)
+{
+    return p->t->parts ? p->t->parts[tile / p->mat_tiles] : (out_part){p->t->src, 0};
+}
+
+/* n columns from `first` on of a matrix that lies transposed, as rows of f32. `rows` has room for
+ * the whole of it behind them. */
+static mote_status read_columns(const piece *p, uint64_t tile, uint8_t *out, size_t n,
+                                mote_convert_error *err)
+{
+    const out_part part = part_of(p, tile);
+    const size_t k = p->e.k, width = (size_t)p->t->rows;
+    const size_t first = (size_t)(tile % p->mat_tiles) * MOTE_TILE_ROWS;
+    float *to = (float *)(void *)out, *row = to + MOTE_TILE_ROWS * k;
+    uint8_t *bytes = (uint8_t *)(row + width);
+    mote_status status =
+        file_read(&p->s->files[part.src->file], part.src->offset + part.first * p->row_bytes, bytes,
+                  k * p->row_bytes, err);
+    for (size_t i = 0; i < k && !status; i++) {
+        decode_values(part.src->type, bytes + i * p->row_bytes, width, row);
+        for (size_t r = 0; r < n; r++)
+            to[r * k + i] = row[first + r];
+    }
+    return status;
 }
 
 static mote_status read_rows(const piece *p, uint64_t tile, uint8_t *out, mote_convert_error *err)
 {
-    const src_file *f = &p->s->files[p->t->src->file];
-    const uint64_t at = p->t->src->offset, first = tile * MOTE_TILE_ROWS, bytes = p->e.row_bytes;
-    size_t n = rows_of_tile(p->t, tile);
+    const out_part part = part_of(p, tile);
+    const src_file *f = &p->s->files[part.src->file];
+    const uint64_t bytes = p->e.row_bytes, at = part.src->offset + part.first * bytes;
+    const uint64_t first = tile % p->mat_tiles * MOTE_TILE_ROWS;
+    size_t n = rows_of_tile(p, tile);
     if (p->turned) {
         memcpy(out, p->turned + first * bytes, n * bytes);
         return MOTE_OK;
     }
+    if (p->t->transposed)
+        return read_columns(p, tile, out, n, err);
     if (!p->t->pair_rows)
         return file_read(f, at + (p->t->first_row + first) * bytes, out, n * bytes, err);
     mote_status status = MOTE_OK;
@@ -71,14 +107,15 @@ static void fail_value(worker *w, encode_status status, uint64_t tile, const enc
 {
     static const char *const names[] = {"f32", "f16", "bf16", "q8", "q4", "q4_0", "q4_1"};
     const piece *p = w->piece;
-    unsigned long long row = source_row(p->t, tile * MOTE_TILE_ROWS + fault->row);
+    const char *label = part_of(p, tile).src->label;
+    unsigned long long row = source_row(p->t, tile % p->mat_tiles * MOTE_TILE_ROWS + fault->row);
     if (status == ENCODE_NOT_FINITE)
         convert_fail(&w->err, MOTE_ERR_FILE, "tensor %s: the value at [%llu, %zu] is not finite",
-                     p->t->src->label, row, fault->column);
+                     label, row, fault->column);
     else
         convert_fail(&w->err, MOTE_ERR_UNSUPPORTED,
-                     "tensor %s: the value at [%llu, %zu] is too large for %s", p->t->src->label,
-                     row, fault->column, names[p->e.to]);
+                     "tensor %s: the value at [%llu, %zu] is too large for %s", label, row,
+                     fault->column, names[p->e.to]);
 }
 
 static void *run_worker(void *arg)
@@ -90,7 +127,7 @@ static void *run_worker(void *arg)
         w->failed_tile = p->first_tile + i;
         if (read_rows(p, p->first_tile + i, w->rows, &w->err))
             continue;
-        encode_status status = encode_tile(&p->e, w->rows, rows_of_tile(p->t, p->first_tile + i),
+        encode_status status = encode_tile(&p->e, w->rows, rows_of_tile(p, p->first_tile + i),
                                            p->tiles + i * p->e.tile_bytes, w->scratch, &fault);
         if (status)
             fail_value(w, status, p->first_tile + i, &fault);
@@ -139,7 +176,7 @@ static mote_status prepare(piece *p, uint64_t n_tiles, size_t *most, pool *local
     for (size_t i = 0; i < p->n_workers; i++) {
         worker *w = &p->workers[i];
         *w = (worker){.piece = p, .first = i};
-        w->rows = pool_take(local, MOTE_TILE_ROWS, p->e.row_bytes, err);
+        w->rows = pool_take(local, p->rows_bytes, 1, err);
         w->scratch = pool_take(local, p->e.scratch_floats, sizeof(float), err);
         if (!w->rows || !w->scratch)
             return err->status;
@@ -165,16 +202,34 @@ static mote_status turn(piece *p, pool *local, mote_convert_error *err)
     return status;
 }
 
+static uint64_t count_rows(const src_tensor *src)
+{
+    uint64_t n = 1;
+    for (uint32_t i = 0; i + 1 < src->rank; i++)
+        n *= src->shape[i];
+    return n;
+}
+
 mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, void *user)
 {
     const mote_convert_opts *opts = g->src->opts;
     mote_convert_error *err = g->src->err;
-    const uint64_t n_tiles = (t->rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
-    piece p = {.s = g->src, .t = t, .e = encoder_make(t->src->type, t->type, t->group, t->k)};
+    enum src_type from = t->transposed ? SRC_F32 : t->src->type;
+    const uint64_t mat_tiles = (t->rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
+    const uint64_t n_tiles = mat_tiles * t->n_mats;
+    piece p = {.s = g->src,
+               .t = t,
+               .e = encoder_make(from, t->type, t->group, t->k),
+               .mat_tiles = mat_tiles,
+               .row_bytes = (size_t)(t->src->bytes / count_rows(t->src))};
+    const size_t told_bytes = encoder_make(t->src->type, t->type, t->group, t->k).row_bytes;
+    p.rows_bytes = MOTE_TILE_ROWS * p.e.row_bytes;
+    if (t->transposed)
+        p.rows_bytes += (size_t)t->rows * sizeof(float) + p.e.k * p.row_bytes;
     pool local = {0};
     size_t most = 1;
     mote_status status = prepare(&p, n_tiles, &most, &local, err);
-    if (!status && t->transposed)
+    if (!status && t->turned)
         status = turn(&p, &local, err);
     for (uint64_t at = 0; at < n_tiles && !status; at += p.n_tiles) {
         p.first_tile = at;
@@ -183,10 +238,11 @@ mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, 
             status = convert_fail(err, MOTE_CANCELLED, "cancelled");
         if (!status)
             status = run_piece(&p, err);
-        uint64_t rows = (at + p.n_tiles) * MOTE_TILE_ROWS;
-        rows = (rows < t->rows ? rows : t->rows) - at * MOTE_TILE_ROWS;
+        uint64_t rows = 0;
+        for (size_t i = 0; i < p.n_tiles; i++)
+            rows += rows_of_tile(&p, at + i);
         if (!status)
-            status = take(user, p.tiles, p.n_tiles * p.e.tile_bytes, rows * p.e.row_bytes);
+            status = take(user, p.tiles, p.n_tiles * p.e.tile_bytes, rows * told_bytes);
     }
     pool_free(&local);
     return status;

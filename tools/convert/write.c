@@ -31,19 +31,18 @@ static mote_checked bytes_of(const out_tensor *t)
     if (t->shape == MOTE_SHAPE_MATRIX) {
         size_t k = mote_padded_k(t->type, t->group, (size_t)t->k);
         mote_checked tiles = mote_checked_of((t->rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS);
+        tiles = mote_checked_mul(tiles, t->n_mats);
         return mote_checked_mul(tiles, mote_tile_bytes(t->type, t->group, k));
     }
     uint64_t each = t->shape == MOTE_SHAPE_VECTOR ? 4 : 1;
     return mote_checked_round_up(mote_checked_mul(mote_checked_of(t->rows), each), 64);
 }
 
-/* Of the source, for telling progress; a part of a fused tensor has its share. */
+/* What reading it counts for in the progress. */
 static uint64_t source_bytes(const out_tensor *t)
 {
-    if (!t->src)
-        return 0;
-    uint64_t all = t->src->shape[t->transposed ? 1 : 0];
-    return (uint64_t)((double)t->src->bytes * ((double)t->rows / (double)all));
+    uint64_t unit = t->src ? src_block(t->src->type) : 1;
+    return t->src ? t->rows * t->n_mats * (t->k / unit * src_unit_bytes(t->src->type)) : 0;
 }
 
 static mote_status place_tensors(writer *w)
@@ -59,7 +58,7 @@ static mote_status place_tensors(writer *w)
                                       .shape = t->shape,
                                       .type = t->shape == MOTE_SHAPE_MATRIX ? t->type : 0,
                                       .group = t->group,
-                                      .n_mats = 1,
+                                      .n_mats = t->n_mats,
                                       .rows = t->rows,
                                       .k = t->k,
                                       .offset = end.value,
