@@ -147,6 +147,92 @@ static size_t split_spaces(const uint8_t *p, size_t at, size_t end)
     return at;
 }
 
+/* ---- pre-tokenizers of the embedding models ------------------------------------------------- */
+
+/* Punctuation as the library has it: ASCII's signs, and Unicode 8's category P. */
+static bool is_punct(glyph g)
+{
+    if (g.cp < 0x80)
+        return g.class == TOK_PUNCT || g.class == TOK_CONNECTOR || g.class == TOK_SYMBOL;
+    return g.class == TOK_PUNCT || g.class == TOK_CONNECTOR || g.cp == 0x166d || g.cp == 0x111c9;
+}
+static bool is_blank(glyph g) { return g.class == TOK_SPACE; }
+static bool is_no_blank(glyph g) { return g.class != TOK_SPACE; }
+static bool is_no_punct(glyph g) { return !is_punct(g); }
+static bool is_plain(glyph g) { return !is_punct(g) && !is_blank(g); }
+static bool is_word_char(glyph g)
+{
+    return is_letter(g) || g.class == TOK_DIGIT || g.class == TOK_MARK ||
+           g.class == TOK_MARK_SPACING || g.class == TOK_CONNECTOR || g.cp == 0x200c ||
+           g.cp == 0x200d || (g.cp >= 0x24b6 && g.cp <= 0x24e9);
+}
+static bool is_sign(glyph g) { return !is_word_char(g) && !is_blank(g); }
+
+/* A run of blanks, which is dropped, or what lies between. */
+static size_t split_blanks(const mote_tokenizer *t, const tok_step *step, const uint8_t *p,
+                           size_t at, size_t end)
+{
+    glyph g = glyph_at(t, p, at, end);
+    if (is_blank(g))
+        return run_end(t, p, at, end, is_blank, SIZE_MAX);
+    if (step->kind == TOK_STEP_BLANKS)
+        return run_end(t, p, at, end, is_no_blank, SIZE_MAX);
+    if (step->kind == TOK_STEP_BERT)
+        return is_punct(g) ? g.next : run_end(t, p, at, end, is_plain, SIZE_MAX);
+    return run_end(t, p, at, end, is_word_char(g) ? is_word_char : is_sign, SIZE_MAX);
+}
+
+static size_t split_punct(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                          bool runs)
+{
+    glyph g = glyph_at(t, p, at, end);
+    if (!is_punct(g))
+        return run_end(t, p, at, end, is_no_punct, SIZE_MAX);
+    return runs ? run_end(t, p, at, end, is_punct, SIZE_MAX) : g.next;
+}
+
+/* Digits behind ByteLevel sees GPT-2's letters: those of bytes that are numbers in Latin-1. */
+static bool is_number_byte(uint8_t b)
+{
+    return (b >= '0' && b <= '9') || b == 0xb2 || b == 0xb3 || b == 0xb9 ||
+           (b >= 0xbc && b <= 0xbe);
+}
+
+static size_t split_byte_digits(const uint8_t *p, size_t at, size_t end, bool each)
+{
+    bool number = is_number_byte(p[at++]);
+    while (at < end && !(each && number) && is_number_byte(p[at]) == number)
+        at++;
+    return at;
+}
+
+static bool is_three(const uint8_t *p, size_t at, size_t end)
+{
+    bool digits = end - at >= 3;
+    for (size_t i = at; i < at + 3 && digits; i++)
+        digits = p[i] >= '0' && p[i] <= '9';
+    return digits;
+}
+
+static size_t split_three(const uint8_t *p, size_t at, size_t end)
+{
+    if (is_three(p, at, end))
+        return at + 3;
+    do
+        at++;
+    while (at < end && !is_three(p, at, end));
+    return at;
+}
+
+bool mote_tok_is_dropped(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at)
+{
+    uint32_t cp;
+    if (step->kind < TOK_STEP_BERT || step->kind > TOK_STEP_WORD_CHARS)
+        return false;
+    utf8_next(p + at, &cp);
+    return tok_class(t, cp) == TOK_SPACE;
+}
+
 size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
                       size_t end)
 {
@@ -156,6 +242,15 @@ size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8
     case TOK_STEP_LLAMA3: return split_llama3(t, p, at, end, step->param ? step->param : 1);
     case TOK_STEP_WORDS: return split_words(p, at, end);
     case TOK_STEP_SPACES: return split_spaces(p, at, end);
+    case TOK_STEP_BERT:
+    case TOK_STEP_BLANKS:
+    case TOK_STEP_WORD_CHARS: return split_blanks(t, step, p, at, end);
+    case TOK_STEP_PUNCT: return split_punct(t, p, at, end, step->param != 0);
+    case TOK_STEP_BYTE_DIGITS: return split_byte_digits(p, at, end, step->param != 0);
+    case TOK_STEP_THREE_DIGITS: return split_three(p, at, end);
+    case TOK_STEP_FIND:
+    case TOK_STEP_O200K:
+    case TOK_STEP_DEEPSEEK3: return mote_tok_split_more(t, step, p, at, end);
     default: return end;
     }
 }
