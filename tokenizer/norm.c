@@ -89,7 +89,8 @@ static size_t strip_marks(const mote_tokenizer *t, const uint8_t *p, size_t n, u
         uint32_t cp;
         length = utf8_next(p + at, &cp);
         unsigned class = cp < 0x80 ? TOK_OTHER : tok_class(t, cp);
-        if (class == TOK_MARK || (all && class == TOK_MARK_SPACING))
+        bool mark = all ? class == TOK_MARK_SPACING || class == TOK_MARK_NEW : cp == 0x1734;
+        if (mark || class == TOK_MARK) /* U+1734 was no spacing mark then */
             continue;
         memcpy(out + written, p + at, length);
         written += length;

@@ -212,6 +212,7 @@ enum tok_class {
     TOK_SYMBOL,
     TOK_MARK_SPACING, /* Mc Me */
     TOK_PUNCT_NEW,    /* punctuation since Unicode 9: none for Punctuation and BERT */
+    TOK_MARK_NEW,     /* Mn since Unicode 9: BERT keeps them */
     TOK_UNASSIGNED    /* Cn, and Cf since Unicode 9: BERT keeps them */
 };
 #define TOK_CLASS_BLOCKS 0x1100u

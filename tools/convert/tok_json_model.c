@@ -1,5 +1,7 @@
 /* tok_json_model.c: the entries of WordPiece and Unigram models in tokenizer.json. Read tok_json.c,
  * which has byte pair encoding, first. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/convert/tok_json.h"
@@ -40,6 +42,27 @@ mote_status tok_json_word_piece(tok_draft *d, const cJSON *model)
     return d->h.unk < 0 ? fail(d, "the unknown token is no entry") : MOTE_OK;
 }
 
+/* The library's JSON reader rounds a number twice: its digits as a whole number, then that times or
+ * over a power of ten. Exactness wants the same last bit. */
+static double as_the_library_reads(double value)
+{
+    char text[40];
+    int digits = 15;
+    do
+        snprintf(text, sizeof text, "%.*e", digits - 1, value);
+    while (strtod(text, NULL) != value && ++digits <= 17);
+    const char *e = strchr(text, 'e');
+    int exponent = e ? (int)strtol(e + 1, NULL, 10) - (digits > 17 ? 16 : digits - 1) : 0;
+    uint64_t whole = 0;
+    for (const char *c = text; c < e; c++)
+        if (*c >= '0' && *c <= '9')
+            whole = whole * 10 + (uint64_t)(*c - '0');
+    snprintf(text, sizeof text, "1e%d", exponent < 0 ? -exponent : exponent);
+    double power = strtod(text, NULL), got = (double)whole;
+    got = exponent < 0 ? got / power : got * power;
+    return value < 0 ? -got : got;
+}
+
 mote_status tok_json_unigram(tok_draft *d, const cJSON *model)
 {
     const cJSON *vocab = json_get(model, "vocab");
@@ -59,7 +82,7 @@ mote_status tok_json_unigram(tok_draft *d, const cJSON *model)
             !(score->valuedouble > -1e30 && score->valuedouble < 1e30))
             return convert_fail(d->err, MOTE_ERR_FILE, "%s: entry %u is no text with a score",
                                 d->file, id);
-        d->scores[id] = score->valuedouble;
+        d->scores[id] = as_the_library_reads(score->valuedouble);
         worst = id == 0 || d->scores[id] < worst ? d->scores[id] : worst;
         status = draft_set(d, id, text);
     }

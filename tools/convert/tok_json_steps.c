@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/convert/tok_json.h"
+#include "tools/convert/tok_patterns.h"
 
 /* The parts of a component: it alone, or the members of a Sequence. */
 static const cJSON *first_part(const cJSON *component, const char *list)
@@ -82,7 +83,31 @@ static const struct {
     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      {TOK_STEP_LLAMA3, 1}},
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| "
+     "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+     {TOK_STEP_LLAMA3, 3}},
+    {PATTERN_O200K("", "\\p{N}"), {TOK_STEP_O200K, 0}},
+    {PATTERN_O200K("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "\\p{N}{1,3}"),
+     {TOK_STEP_O200K, TOK_O200K_SUFFIX | TOK_O200K_DIGITS}},
+    {PATTERN_DEEPSEEK3, {TOK_STEP_DEEPSEEK3, 0}},
+    {"[\r\n]", {TOK_STEP_FIND, TOK_FIND_LINE_END}},
+    {"[\\r\\n]", {TOK_STEP_FIND, TOK_FIND_LINE_END}},
+    {"\\s?\\p{L}+", {TOK_STEP_FIND, TOK_FIND_LETTERS}},
+    {"\\s?\\p{P}+", {TOK_STEP_FIND, TOK_FIND_PUNCT}},
+    {PATTERN_CJK, {TOK_STEP_FIND, TOK_FIND_CJK}},
+    {PATTERN_CASED, {TOK_STEP_FIND, TOK_FIND_CASED}},
+    {PATTERN_SIGNS, {TOK_STEP_FIND, TOK_FIND_SIGNS}},
+    {"\\s+$", {TOK_STEP_FIND, TOK_FIND_BLANK_END}},
+    {"\\p{N}{1,3}", {TOK_STEP_FIND, TOK_FIND_NUMBERS}},
+    {PATTERN_CJK_KANA, {TOK_STEP_FIND, TOK_FIND_CJK_KANA}},
 };
+
+/* An expression that takes every character: to keep its matches is to cut there. */
+static bool is_total(const tok_step *step)
+{
+    return step->kind == TOK_STEP_GPT2 || step->kind == TOK_STEP_LLAMA3 ||
+           step->kind == TOK_STEP_O200K;
+}
 
 static mote_status read_split(tok_draft *d, const cJSON *part)
 {
@@ -90,10 +115,14 @@ static mote_status read_split(tok_draft *d, const cJSON *part)
     if (is_pattern(part, "String", " ") && tok_json_is(part, "behavior", "MergedWithPrevious") &&
         d->h.flags & TOK_SPACE_MARK)
         return MOTE_OK; /* Gemma: no blank is left to split at */
-    if (!tok_json_is(part, "behavior", "Isolated") || tok_json_flag(part, "invert", false))
+    bool isolated =
+        tok_json_is(part, "behavior", "Isolated") && !tok_json_flag(part, "invert", false);
+    bool kept = tok_json_is(part, "behavior", "Removed") && tok_json_flag(part, "invert", false);
+    if (!isolated && !kept)
         return tok_json_refuse(d, "pre_tokenizer Split with behavior", json_get(part, "behavior"));
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-        if (is_pattern(part, "Regex", patterns[i].regex))
+        if (is_pattern(part, "Regex", patterns[i].regex) &&
+            (isolated || is_total(&patterns[i].step)))
             return add_step(d, patterns[i].step.kind, patterns[i].step.param);
     return tok_json_refuse(d, "pre_tokenizer Split by", regex ? regex : part);
 }
