@@ -186,6 +186,11 @@ enum mote_kind {
     MOTE_T_ADDED_TEXT = 8,
     MOTE_T_CLASSES = 9,
     MOTE_T_NFC = 10,
+    MOTE_T_TRIE = 11,
+    MOTE_T_SCORES = 12,
+    MOTE_T_CHARSMAP = 13,
+    MOTE_T_BOUNDS = 14,
+    MOTE_T_LOWER = 15,
     MOTE_W_EMBED = 32, /* [n_vocab, hidden]; the output matrix too when there is no MOTE_W_HEAD */
     MOTE_W_FINAL_NORM = 33,
     MOTE_W_HEAD = 34, /* [n_vocab, hidden] */

@@ -68,7 +68,7 @@ static bool is_word(const mote_tokenizer *t, uint32_t cp)
         return false;
     unsigned c = tok_class(t, cp);
     return c == TOK_DIGIT || (c >= TOK_MARK && c <= TOK_LETTER) || c == TOK_CONNECTOR ||
-           cp == 0x200c || cp == 0x200d;
+           c == TOK_MARK_SPACING || c == TOK_MARK_NEW || cp == 0x200c || cp == 0x200d;
 }
 
 static bool stands_alone(const mote_tokenizer *t, const tok_search *s, size_t begin, size_t end)

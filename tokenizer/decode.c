@@ -76,6 +76,24 @@ static void put_text(sink *s, const uint8_t *p, size_t n, bool as_bytes)
         put_byte(s, p[i]);
 }
 
+/* An entry's text where it stands first: WordPiece's without its blank, or with the prefix that
+ * its piece lacks; Metaspace's without any blank. */
+static void put_first(sink *s, const mote_tokenizer *t, int32_t id, mote_text piece)
+{
+    const tok_header *h = t->h;
+    const uint8_t *p = (const uint8_t *)piece.ptr;
+    bool blank = piece.bytes && *p == ' ';
+    if (h->flags & TOK_STRIP_FIRST) {
+        for (size_t i = 0; i < piece.bytes; i++)
+            if (p[i] != ' ')
+                put_text(s, p + i, 1, true);
+        return;
+    }
+    if (t->flags[id] & TOK_CONTINUES)
+        put_text(s, h->prefix_text, h->prefix_bytes, true);
+    put_text(s, p + blank, piece.bytes - blank, true);
+}
+
 static void put_id(sink *s, const mote_tokenizer *t, int32_t id, bool skip_special)
 {
     unsigned flags = t->h->flags;
@@ -90,8 +108,11 @@ static void put_id(sink *s, const mote_tokenizer *t, int32_t id, bool skip_speci
     }
     if (!skip && !s->m->started)
         s->m->strip |= flags & TOK_STRIP_SPACE;
+    bool first = !skip && !s->m->started && flags & (TOK_WORDS | TOK_STRIP_FIRST);
     s->m->started |= !skip;
-    if (!skip)
+    if (first && !is_byte)
+        put_first(s, t, id, piece);
+    else if (!skip)
         put_text(s, (const uint8_t *)piece.ptr, piece.bytes, is_byte || flags & TOK_BYTE_LEVEL);
     if (flags & TOK_LLAMA2C)
         s->m->strip = id == t->h->bos;
@@ -154,7 +175,10 @@ _Static_assert(sizeof(memory) <= sizeof((mote_decoder *)0)->state,
                "a decoder's state is too small");
 
 /* Every byte of an entry can become U+FFFD, and what waited before it. */
-size_t mote_decode_max_bytes(const mote_tokenizer *t) { return 3 * (size_t)t->h->max_piece + 16; }
+size_t mote_decode_max_bytes(const mote_tokenizer *t)
+{
+    return 3 * (size_t)t->h->max_piece + 16 + TOK_MAX_PREFIX;
+}
 
 void mote_decoder_init(mote_decoder *d, const mote_tokenizer *t, bool skip_special)
 {

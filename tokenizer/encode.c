@@ -11,19 +11,28 @@
 #define SCRATCH_ALIGN 16u
 /* Of a long piece: id, next, prev and two heap entries a symbol (bpe.c). */
 #define LIST_BYTES (3 * sizeof(uint32_t) + 2 * sizeof(uint64_t))
-/* A byte becomes at most 3: U+FFFD, or a canonical composition. */
+#define LATTICE_BYTES sizeof(uint32_t) /* a byte of a Unigram piece */
+/* A byte becomes at most 3: U+FFFD, or a canonical composition; more where the header says so. */
 #define GROWTH 3u
+
+static size_t growth_of(const tok_header *h) { return h->growth > GROWTH ? h->growth : GROWTH; }
 
 size_t mote_encode_scratch_bytes(const mote_tokenizer *t, size_t text_bytes)
 {
-    (void)t;
-    size_t most = text_bytes < SIZE_MAX / 512 ? GROWTH * text_bytes + 8 : SIZE_MAX / 128;
-    return most * (1 + LIST_BYTES) + 8 * SCRATCH_ALIGN;
+    const tok_header *h = t->h;
+    size_t grown = growth_of(h), symbol = h->model == TOK_BPE ? LIST_BYTES : LATTICE_BYTES;
+    size_t ring = h->model == TOK_UNIGRAM ? 2 * sizeof(double) * (h->max_piece + 8u) : 0;
+    size_t compose = h->n_norms ? 24 * sizeof(uint32_t) : 0; /* of a byte, decomposed (nfc.c) */
+    if (text_bytes > UINT32_MAX)
+        text_bytes = UINT32_MAX;
+    return (grown * text_bytes + 8) * (1 + symbol + (h->n_norms ? 1 : 0)) + compose * text_bytes +
+           ring + 64 * SCRATCH_ALIGN;
 }
 
 size_t mote_encode_max_ids(const mote_tokenizer *t, size_t text_bytes)
 {
-    size_t most = text_bytes < SIZE_MAX / 16 ? GROWTH * text_bytes : SIZE_MAX / 16;
+    size_t most =
+        text_bytes < SIZE_MAX / TOK_MAX_GROWTH / 16 ? growth_of(t->h) * text_bytes : SIZE_MAX / 16;
     return most + 2 + t->h->n_before + t->h->n_after;
 }
 
@@ -44,19 +53,45 @@ void *mote_tok_take(tok_encoder *e, size_t bytes)
 
 /* Steps are nested: each cuts the pieces of the one before. ends[i]: where the piece at work ends
  * by the first i steps. */
+static void encode_piece(tok_encoder *e, const uint8_t *p, size_t n)
+{
+    switch (e->t->h->model) {
+    case TOK_WORDPIECE: mote_tok_find_words(e, p, n); break;
+    case TOK_UNIGRAM: mote_tok_find_best(e, p, n); break;
+    default: mote_tok_merge_piece(e, p, n);
+    }
+}
+
 static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
 {
     const tok_header *h = e->t->h;
     size_t ends[TOK_MAX_STEPS + 1] = {n};
     size_t level = 0;
     for (size_t at = 0; at < n && !e->full;) {
-        for (; level < h->n_steps; level++)
+        bool drop = false;
+        for (; level < h->n_steps && !drop; level++) {
             ends[level + 1] = mote_tok_split(e->t, &h->steps[level], p, at, ends[level]);
-        mote_tok_merge_piece(e, p + at, ends[level] - at);
+            drop = mote_tok_is_dropped(e->t, &h->steps[level], p, at);
+        }
+        if (!drop)
+            encode_piece(e, p + at, ends[level] - at);
         at = ends[level];
         while (level > 0 && ends[level] == at)
             level--;
     }
+}
+
+/* Where words are cut out before blanks are put in front of them. */
+static void encode_words(tok_encoder *e, const uint8_t *p, size_t n)
+{
+    const tok_step step = {TOK_NORM_WORDS, 0};
+    uint8_t *scratch = e->scratch, *out;
+    size_t left = e->scratch_bytes;
+    out = mote_tok_take(e, 2 * n + 4);
+    if (out)
+        encode_pieces(e, out, mote_tok_norm(e, &step, p, n, out));
+    e->scratch = scratch;
+    e->scratch_bytes = left;
 }
 
 /* p: p[-1] may be written when the tokenizer has a prefix. */
@@ -64,6 +99,10 @@ static void encode_stretch(tok_encoder *e, uint8_t *own, const uint8_t *p, size_
 {
     unsigned prefix = e->t->h->prefix;
     bool wanted = prefix == TOK_PREFIX_UNLESS || (prefix == TOK_PREFIX_FIRST && first);
+    if (e->t->h->flags & TOK_SPLIT_BLANKS) {
+        encode_words(e, p, n);
+        return;
+    }
     if (wanted && own && n > 0 && p[0] != ' ') {
         own[p - own - 1] = ' ';
         p--;
@@ -118,6 +157,45 @@ static size_t copy_clean(uint8_t *out, const uint8_t *p, size_t n, unsigned todo
     return written;
 }
 
+/* Runs one step over the text and puts what comes out to the front of the scratch, behind one free
+ * byte. */
+static bool run_norm(tok_encoder *e, const tok_step *step, const uint8_t **p, size_t *n,
+                     uint8_t **own)
+{
+    uint8_t *front = e->scratch, *out;
+    size_t left = e->scratch_bytes, room = (*own ? *n : 0) + 1;
+    if (*own) { /* the text lies at the front: the new one goes behind, then to its place */
+        front = *own - 1;
+        left += (size_t)(e->scratch - front);
+    }
+    e->scratch = front;
+    e->scratch_bytes = left;
+    if (mote_tok_take(e, room))
+        out = mote_tok_take(e, mote_tok_norm_growth(step) * *n + 4);
+    else
+        out = NULL;
+    if (!out)
+        return false;
+    size_t written = mote_tok_norm(e, step, *p, *n, out);
+    e->scratch = front;
+    e->scratch_bytes = left;
+    memmove(front + 1, out, written);
+    *p = *own = front + 1;
+    *n = written;
+    return mote_tok_take(e, written + 1) != NULL;
+}
+
+static bool run_norms(tok_encoder *e, const uint8_t **p, size_t *n, uint8_t **own)
+{
+    const tok_header *h = e->t->h;
+    for (uint32_t i = 0; i < h->n_norms; i++)
+        if (!run_norm(e, &h->norms[i], p, n, own))
+            return false;
+    if (h->n_norms && h->flags & TOK_SPACE_MARK && !(h->flags & TOK_SPLIT_BLANKS))
+        *n = copy_clean(*own, *p, *n, MARKS); /* in place: it shrinks */
+    return true;
+}
+
 /* The normalised text; *own: the same if it lies in scratch, with one free byte in front, else
  * NULL. */
 static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uint8_t **own)
@@ -125,8 +203,10 @@ static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uin
     const tok_header *h = e->t->h;
     unsigned todo = needs(e->t, p, *n);
     *own = NULL;
+    if (h->n_norms || h->flags & TOK_SPLIT_BLANKS)
+        todo &= ~(unsigned)MARKS;
     if (todo & (REPAIR | MARKS)) {
-        uint8_t *clean = mote_tok_take(e, GROWTH * *n + 4 + 1);
+        uint8_t *clean = mote_tok_take(e, growth_of(h) * *n + 4 + 1);
         if (!clean)
             return NULL;
         *n = copy_clean(clean + 1, p, *n, todo);
@@ -136,9 +216,11 @@ static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uin
         uint8_t *composed = mote_tok_take(e, GROWTH * *n + 4 + 1);
         if (!composed)
             return NULL;
-        *n = mote_tok_compose(e, p, *n, composed + 1);
+        *n = mote_tok_compose(e, NULL, p, *n, composed + 1);
         p = *own = composed + 1;
     }
+    if (!run_norms(e, &p, n, own))
+        return NULL;
     if (h->prefix && !*own) {
         uint8_t *copy = mote_tok_take(e, *n + 1);
         if (!copy)

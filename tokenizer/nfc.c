@@ -1,4 +1,4 @@
-/* nfc.c: canonical composition (Unicode's NFC, standard annex 15). Text is copied up to a character
+/* nfc.c: Unicode's normal forms (standard annex 15); which one, the table in the file decides. Text is copied up to a character
  * that composing could change; from the starter before it up to the next character that certainly
  * begins anew, characters are decomposed, put in order and composed. Data: tables.h. */
 #include <string.h>
@@ -136,8 +136,11 @@ static size_t compose(const mote_tokenizer *t, uint32_t *cps, size_t n)
     return out;
 }
 
-static size_t compose_run(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out)
+static size_t compose_run(tok_encoder *e, const tok_step *step, const uint8_t *p, size_t n,
+                          uint8_t *out)
 {
+    unsigned how = step ? step->param : 0;
+    size_t room = (how & TOK_NORM_COMPATIBLE ? 12 : 3) * n + 4;
     const mote_tokenizer *t = e->t;
     size_t half = e->scratch_bytes / (2 * sizeof(uint32_t)), written = 0;
     run r = {.cps = (void *)e->scratch, .cap = half};
@@ -152,13 +155,15 @@ static size_t compose_run(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *o
         order_marks(t, r.cps, i, end, r.cps + half);
     }
     e->full |= r.full;
-    r.n = compose(t, r.cps, r.n);
-    for (size_t i = 0; i < r.n && written + 4 <= 3 * n + 4; i++)
+    if (!(how & TOK_NORM_DECOMPOSE))
+        r.n = compose(t, r.cps, r.n);
+    for (size_t i = 0; i < r.n && written + 4 <= room; i++)
         written += utf8_write(out + written, r.cps[i]);
     return written;
 }
 
-size_t mote_tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out)
+size_t mote_tok_compose(tok_encoder *e, const tok_step *step, const uint8_t *p, size_t n,
+                        uint8_t *out)
 {
     size_t from = 0, last = 0, written = 0; /* copied up to `from`; `last` character begins */
     for (size_t at = 0; at < n;) {
@@ -176,7 +181,7 @@ size_t mote_tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out
         } while (bytes && tok_nfc_acts(e->t, cp));
         memcpy(out + written, p + from, last - from);
         written += last - from;
-        written += compose_run(e, p + last, end - last, out + written);
+        written += compose_run(e, step, p + last, end - last, out + written);
         from = last = at = end;
     }
     memcpy(out + written, p + from, n - from);

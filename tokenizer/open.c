@@ -9,12 +9,27 @@ static const char *const damaged = "the tokenizer's tables do not fit together";
 
 static bool holds(mote_text table, uint64_t n, uint64_t size) { return table.bytes / size >= n; }
 
+/* The steps together make no more of a text than the header says. */
+static bool growth_is_sound(const tok_header *h)
+{
+    uint64_t growth = 1;
+    for (uint32_t i = 0; i < h->n_norms; i++) {
+        growth *= mote_tok_norm_growth(&h->norms[i]);
+        if (growth == 0 || growth > h->growth)
+            return false;
+    }
+    return true;
+}
+
 static bool header_is_sound(const tok_header *h)
 {
-    bool ok = h->model == TOK_BPE && h->n_vocab > 0 && h->n_vocab <= TOK_MAX_VOCAB;
+    bool ok = h->model >= TOK_BPE && h->model <= TOK_UNIGRAM && h->n_vocab > 0 &&
+              h->n_vocab <= TOK_MAX_VOCAB;
     ok = ok && h->n_piece_slots > 0 && h->n_merge_slots > 0 && h->n_steps <= TOK_MAX_STEPS;
     ok = ok && h->piece_probe <= TOK_MAX_PROBE && h->merge_probe <= TOK_MAX_PROBE;
     ok = ok && h->n_before <= TOK_MAX_AFFIX && h->n_after <= TOK_MAX_AFFIX;
+    ok = ok && h->n_norms <= TOK_MAX_STEPS && h->growth <= TOK_MAX_GROWTH;
+    ok = ok && h->prefix_bytes <= TOK_MAX_PREFIX && growth_is_sound(h);
     return ok && h->max_piece <= TOK_MAX_PIECE && h->prefix <= TOK_PREFIX_FIRST;
 }
 
@@ -22,7 +37,9 @@ static bool needs_classes(const tok_header *h)
 {
     bool needs = false;
     for (uint32_t i = 0; i < h->n_steps; i++)
-        needs |= h->steps[i].kind <= TOK_STEP_LLAMA3;
+        needs |= h->steps[i].kind != TOK_STEP_WORDS && h->steps[i].kind != TOK_STEP_SPACES;
+    for (uint32_t i = 0; i < h->n_norms; i++)
+        needs |= h->norms[i].kind >= TOK_NORM_CLEAN && h->norms[i].kind <= TOK_NORM_STRIP_MARKS;
     return needs;
 }
 
@@ -57,6 +74,48 @@ static bool open_nfc(mote_tokenizer *t, mote_text table)
     return true;
 }
 
+static bool needs_nfc(const tok_header *h)
+{
+    bool needs = h->flags & TOK_NFC;
+    for (uint32_t i = 0; i < h->n_norms; i++)
+        needs |= h->norms[i].kind == TOK_NORM_COMPOSE;
+    return needs;
+}
+
+static bool open_model(mote_tokenizer *t, const mote_text *table)
+{
+    t->trie = (const void *)table[TOK_TABLE_TRIE].ptr;
+    t->n_trie = table[TOK_TABLE_TRIE].bytes / sizeof *t->trie;
+    t->scores = (const void *)table[TOK_TABLE_SCORES].ptr;
+    bool ok = t->h->model == TOK_BPE || t->n_trie > 0;
+    return ok && (t->h->model != TOK_UNIGRAM ||
+                  holds(table[TOK_TABLE_SCORES], (uint64_t)t->h->n_vocab + 1, sizeof *t->scores));
+}
+
+/* What the normalising steps look things up in. */
+static bool open_norms(mote_tokenizer *t, const mote_text *table)
+{
+    mote_text map = table[TOK_TABLE_CHARSMAP], bounds = table[TOK_TABLE_BOUNDS];
+    t->lower = (const void *)table[TOK_TABLE_LOWER].ptr;
+    t->n_lower = table[TOK_TABLE_LOWER].bytes / sizeof *t->lower;
+    bool needs = false;
+    for (uint32_t i = 0; i < t->h->n_norms; i++)
+        needs |= t->h->norms[i].kind == TOK_NORM_CHARSMAP;
+    if (!needs)
+        return true;
+    uint32_t bytes = 0;
+    if (map.bytes > 8)
+        memcpy(&bytes, map.ptr, 4);
+    if (bytes < 4 || bytes % 4 || bytes > map.bytes - 4)
+        return false;
+    t->map_units = (const void *)(map.ptr + 4);
+    t->n_map_units = bytes / 4;
+    t->map_texts = map.ptr + 4 + bytes;
+    t->map_texts_bytes = map.bytes - 4 - bytes;
+    t->bounds = (const uint8_t *)bounds.ptr;
+    return blocks_fit(t->bounds, bounds.bytes, TOK_CLASS_BLOCK_BYTES);
+}
+
 static bool open_tables(mote_tokenizer *t, const mote_image *image)
 {
     mote_text table[TOK_N_TABLES];
@@ -82,7 +141,8 @@ static bool open_tables(mote_tokenizer *t, const mote_image *image)
         ok = ok && blocks_fit(t->classes, table[TOK_TABLE_CLASSES].bytes, TOK_CLASS_BLOCK_BYTES);
     }
     ok = ok && (t->classes || !needs_classes(h));
-    return ok && (!(h->flags & TOK_NFC) || open_nfc(t, table[TOK_TABLE_NFC]));
+    return ok && (!needs_nfc(h) || open_nfc(t, table[TOK_TABLE_NFC])) && open_model(t, table) &&
+           open_norms(t, table);
 }
 
 size_t mote_tokenizer_bytes(void)

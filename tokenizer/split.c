@@ -2,46 +2,13 @@
  * say how in regular expressions; here each has a scanner by hand, whose comments give the
  * expression's alternatives in order. Every scanner takes time linear in what it returns, but for
  * runs of blanks, which are walked at most twice. */
+#include "tokenizer/split.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
-/* The character at p[at] (0 at the end) and its class. */
-typedef struct glyph {
-    uint32_t cp;
-    unsigned class;
-    size_t next; /* where the following one begins */
-} glyph;
-
-static glyph glyph_at(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end)
-{
-    glyph g = {0, TOK_OTHER, at};
-    if (at < end) {
-        g.next = at + utf8_next(p + at, &g.cp);
-        g.class = tok_class(t, g.cp);
-    }
-    return g;
-}
-
-static bool is_letter(glyph g) { return g.class >= TOK_UPPER && g.class <= TOK_LETTER; }
-static bool is_number(glyph g) { return g.class == TOK_DIGIT || g.class == TOK_NUMBER; }
-static bool is_other(glyph g) { return !is_letter(g) && !is_number(g) && g.class != TOK_SPACE; }
-
-/* Behind the run of characters of one sort that begins at `at`, at most `most` of them. */
-static size_t run_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
-                      bool (*is_sort)(glyph), size_t most)
-{
-    for (size_t n = 0; at < end && n < most; n++) {
-        glyph g = glyph_at(t, p, at, end);
-        if (!is_sort(g))
-            break;
-        at = g.next;
-    }
-    return at;
-}
-
 /* 's 't 're 've 'm 'll 'd: bytes of the one at p[at], or 0. fold: in any case; then U+017F, the
  * long s, is an s. */
-static size_t contraction(const uint8_t *p, size_t at, size_t end, bool fold)
+size_t mote_tok_contraction(const uint8_t *p, size_t at, size_t end, bool fold)
 {
     if (end - at < 2 || p[at] != '\'')
         return 0;
@@ -57,8 +24,8 @@ static size_t contraction(const uint8_t *p, size_t at, size_t end, bool fold)
 
 /* \s+(?!\S)|\s+ : a run of blanks without its last one, which goes with what follows; all of it at
  * the end of the text. newlines: before that, \s*[\r\n]+ : up to the last line end in the run. */
-static size_t blanks_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
-                         bool newlines)
+size_t mote_tok_blanks_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                           bool newlines)
 {
     size_t last = at, first = glyph_at(t, p, at, end).next, line = 0;
     for (glyph g; at < end; at = g.next) {
@@ -77,14 +44,14 @@ static size_t blanks_end(const mote_tokenizer *t, const uint8_t *p, size_t at, s
 /* 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
 static size_t split_gpt2(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end)
 {
-    size_t length = contraction(p, at, end, false);
+    size_t length = mote_tok_contraction(p, at, end, false);
     if (length)
         return at + length;
     glyph g = glyph_at(t, p, at, end);
     if (g.cp == ' ' && g.next < end)
         g = glyph_at(t, p, g.next, end);
     if (g.class == TOK_SPACE)
-        return blanks_end(t, p, at, end, false);
+        return mote_tok_blanks_end(t, p, at, end, false);
     return run_end(t, p, g.next, end,
                    is_letter(g)   ? is_letter
                    : is_number(g) ? is_number
@@ -97,7 +64,7 @@ static size_t split_gpt2(const mote_tokenizer *t, const uint8_t *p, size_t at, s
 static size_t split_llama3(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
                            size_t most)
 {
-    size_t length = contraction(p, at, end, true);
+    size_t length = mote_tok_contraction(p, at, end, true);
     if (length)
         return at + length;
     glyph g = glyph_at(t, p, at, end);
@@ -111,7 +78,7 @@ static size_t split_llama3(const mote_tokenizer *t, const uint8_t *p, size_t at,
     if (g.cp == ' ' && g.next < end && is_other(second))
         g = second;
     if (!is_other(g))
-        return blanks_end(t, p, at, end, true);
+        return mote_tok_blanks_end(t, p, at, end, true);
     at = run_end(t, p, g.next, end, is_other, SIZE_MAX);
     while (at < end && (p[at] == '\r' || p[at] == '\n'))
         at++;
@@ -147,6 +114,92 @@ static size_t split_spaces(const uint8_t *p, size_t at, size_t end)
     return at;
 }
 
+/* ---- pre-tokenizers of the embedding models ------------------------------------------------- */
+
+/* Punctuation as the library has it: ASCII's signs, and Unicode 8's category P. */
+static bool is_punct(glyph g)
+{
+    if (g.cp < 0x80)
+        return g.class == TOK_PUNCT || g.class == TOK_CONNECTOR || g.class == TOK_SYMBOL;
+    return g.class == TOK_PUNCT || g.class == TOK_CONNECTOR || g.cp == 0x166d || g.cp == 0x111c9;
+}
+static bool is_blank(glyph g) { return g.class == TOK_SPACE; }
+static bool is_no_blank(glyph g) { return g.class != TOK_SPACE; }
+static bool is_no_punct(glyph g) { return !is_punct(g); }
+static bool is_plain(glyph g) { return !is_punct(g) && !is_blank(g); }
+static bool is_word_char(glyph g)
+{
+    return is_letter(g) || g.class == TOK_DIGIT || g.class == TOK_MARK ||
+           g.class == TOK_MARK_SPACING || g.class == TOK_MARK_NEW || g.class == TOK_CONNECTOR ||
+           g.cp == 0x200c || g.cp == 0x200d || (g.cp >= 0x24b6 && g.cp <= 0x24e9);
+}
+static bool is_sign(glyph g) { return !is_word_char(g) && !is_blank(g); }
+
+/* A run of blanks, which is dropped, or what lies between. */
+static size_t split_blanks(const mote_tokenizer *t, const tok_step *step, const uint8_t *p,
+                           size_t at, size_t end)
+{
+    glyph g = glyph_at(t, p, at, end);
+    if (is_blank(g))
+        return run_end(t, p, at, end, is_blank, SIZE_MAX);
+    if (step->kind == TOK_STEP_BLANKS)
+        return run_end(t, p, at, end, is_no_blank, SIZE_MAX);
+    if (step->kind == TOK_STEP_BERT)
+        return is_punct(g) ? g.next : run_end(t, p, at, end, is_plain, SIZE_MAX);
+    return run_end(t, p, at, end, is_word_char(g) ? is_word_char : is_sign, SIZE_MAX);
+}
+
+static size_t split_punct(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                          bool runs)
+{
+    glyph g = glyph_at(t, p, at, end);
+    if (!is_punct(g))
+        return run_end(t, p, at, end, is_no_punct, SIZE_MAX);
+    return runs ? run_end(t, p, at, end, is_punct, SIZE_MAX) : g.next;
+}
+
+/* Digits behind ByteLevel sees GPT-2's letters: those of bytes that are numbers in Latin-1. */
+static bool is_number_byte(uint8_t b)
+{
+    return (b >= '0' && b <= '9') || b == 0xb2 || b == 0xb3 || b == 0xb9 ||
+           (b >= 0xbc && b <= 0xbe);
+}
+
+static size_t split_byte_digits(const uint8_t *p, size_t at, size_t end, bool each)
+{
+    bool number = is_number_byte(p[at++]);
+    while (at < end && !(each && number) && is_number_byte(p[at]) == number)
+        at++;
+    return at;
+}
+
+static bool is_three(const uint8_t *p, size_t at, size_t end)
+{
+    bool digits = end - at >= 3;
+    for (size_t i = at; i < at + 3 && digits; i++)
+        digits = p[i] >= '0' && p[i] <= '9';
+    return digits;
+}
+
+static size_t split_three(const uint8_t *p, size_t at, size_t end)
+{
+    if (is_three(p, at, end))
+        return at + 3;
+    do
+        at++;
+    while (at < end && !is_three(p, at, end));
+    return at;
+}
+
+bool mote_tok_is_dropped(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at)
+{
+    uint32_t cp;
+    if (step->kind < TOK_STEP_BERT || step->kind > TOK_STEP_WORD_CHARS)
+        return false;
+    utf8_next(p + at, &cp);
+    return tok_class(t, cp) == TOK_SPACE;
+}
+
 size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
                       size_t end)
 {
@@ -156,6 +209,15 @@ size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8
     case TOK_STEP_LLAMA3: return split_llama3(t, p, at, end, step->param ? step->param : 1);
     case TOK_STEP_WORDS: return split_words(p, at, end);
     case TOK_STEP_SPACES: return split_spaces(p, at, end);
+    case TOK_STEP_BERT:
+    case TOK_STEP_BLANKS:
+    case TOK_STEP_WORD_CHARS: return split_blanks(t, step, p, at, end);
+    case TOK_STEP_PUNCT: return split_punct(t, p, at, end, step->param != 0);
+    case TOK_STEP_BYTE_DIGITS: return split_byte_digits(p, at, end, step->param != 0);
+    case TOK_STEP_THREE_DIGITS: return split_three(p, at, end);
+    case TOK_STEP_FIND:
+    case TOK_STEP_O200K:
+    case TOK_STEP_DEEPSEEK3: return mote_tok_split_more(t, step, p, at, end);
     default: return end;
     }
 }

@@ -12,7 +12,13 @@
  *   merges       tok_merge[]: hash of (left, right) -> rank, id
  *   added        tok_added[], sorted by text; added_text: their texts
  *   classes      character classes (two stages), where splitting needs them
- *   nfc          canonical composition data, where normalising needs it
+ *   nfc          decomposition and composition data, where normalising needs it
+ *   trie         tok_node[]: all entries of WordPiece and Unigram models by their bytes
+ *   scores       f64[n_vocab + 1]: Unigram's, the last for an unknown character
+ *   charsmap     SentencePiece's precompiled map, as published: u32 bytes of a double array, the
+ *                array, texts with a zero behind each
+ *   bounds       grapheme boundary classes (two stages), where the map needs them
+ *   lower        tok_pair[]: characters and their lower case, ascending
  */
 #ifndef MOTE_TOKENIZER_TABLES_H
 #define MOTE_TOKENIZER_TABLES_H
@@ -26,6 +32,8 @@
 #define TOK_MAX_PROBE 255u      /* slots looked at per hash look-up */
 #define TOK_MAX_STEPS 8
 #define TOK_MAX_AFFIX 8
+#define TOK_MAX_PREFIX 16
+#define TOK_MAX_GROWTH 256u /* bytes that a byte of text may become */
 #define TOK_EMPTY 0xffffffffu
 
 /* The tables, in the order of their tensors. */
@@ -40,6 +48,11 @@ enum tok_table_kind {
     TOK_TABLE_ADDED_TEXT,
     TOK_TABLE_CLASSES,
     TOK_TABLE_NFC,
+    TOK_TABLE_TRIE,
+    TOK_TABLE_SCORES,
+    TOK_TABLE_CHARSMAP,
+    TOK_TABLE_BOUNDS,
+    TOK_TABLE_LOWER,
     TOK_N_TABLES
 };
 
@@ -47,10 +60,12 @@ enum {                  /* flags of an id */
        TOK_SPECIAL = 1, /* control token: never comes out of plain text */
        TOK_ADDED = 2,
        TOK_WHOLE = 4, /* merging its own bytes gives it back: a look-up may replace the merging */
-       TOK_BYTE = 8   /* stands for one byte (<0xE2>); its piece is that byte */
+       TOK_BYTE = 8,  /* stands for one byte (<0xE2>); its piece is that byte */
+       TOK_CONTINUES =
+           16 /* WordPiece: goes on in a word ("##ing"); its piece is without the prefix */
 };
 
-enum tok_model { TOK_BPE = 1 };
+enum tok_model { TOK_BPE = 1, TOK_WORDPIECE = 2, TOK_UNIGRAM = 3 };
 
 enum tok_step_kind {                      /* how a text is cut before merging */
                      TOK_STEP_DIGITS = 1, /* numbers apart: param 1 each by itself, 0 in runs */
@@ -59,8 +74,45 @@ enum tok_step_kind {                      /* how a text is cut before merging */
                          3, /* Llama 3's pattern; param: most digits in a piece (1: Qwen, 3) */
                      TOK_STEP_WORDS =
                          4, /* before each run of blanks: no merge crosses that border */
-                     TOK_STEP_SPACES = 5 /* before every blank (Metaspace with split) */
+                     TOK_STEP_SPACES = 5,        /* before every blank (Metaspace with split) */
+                     TOK_STEP_BERT = 6,          /* blanks go, punctuation apart */
+                     TOK_STEP_BLANKS = 7,        /* blanks go */
+                     TOK_STEP_WORD_CHARS = 8,    /* \w+ and [^\w\s]+, blanks go */
+                     TOK_STEP_PUNCT = 9,         /* punctuation apart: param 0 each, 1 in runs */
+                     TOK_STEP_BYTE_DIGITS = 10,  /* as DIGITS, on GPT-2's letters for bytes */
+                     TOK_STEP_THREE_DIGITS = 11, /* [0-9][0-9][0-9] apart */
+                     TOK_STEP_FIND = 12,         /* what one of tok_find_kind matches, apart */
+                     TOK_STEP_O200K = 13,    /* GPT-4o's pattern and Tekken's; param: TOK_O200K_* */
+                     TOK_STEP_DEEPSEEK3 = 14 /* DeepSeek-V3's third pattern */
 };
+
+enum tok_find_kind {
+    TOK_FIND_LINE_END = 1, /* [\r\n] */
+    TOK_FIND_LETTERS,      /* \s?\p{L}+ */
+    TOK_FIND_PUNCT,        /* \s?\p{P}+ */
+    TOK_FIND_CJK,          /* [U+4E00-9FA5 U+0800-4E00 U+AC00-D7FF]+ */
+    TOK_FIND_CASED,        /* \s?[letters that DeepSeek LLM lists]+ */
+    TOK_FIND_SIGNS,        /* \s?[!-/:-~ and more signs that it lists]+ */
+    TOK_FIND_BLANK_END,    /* \s+$ */
+    TOK_FIND_NUMBERS,      /* \p{N}{1,3} */
+    TOK_FIND_CJK_KANA,     /* [U+4E00-9FA5 U+3040-309F U+30A0-30FF]+ */
+    TOK_FIND_END
+};
+
+enum { TOK_O200K_SUFFIX = 1, TOK_O200K_DIGITS = 2 }; /* 's and such; three digits a piece */
+
+enum tok_norm_kind {                       /* how a text is changed before that, in order */
+                     TOK_NORM_COMPOSE = 1, /* by the table nfc; param: TOK_NORM_* below */
+                     TOK_NORM_CLEAN = 2,   /* BERT: control characters go, blanks become U+0020 */
+                     TOK_NORM_CJK = 3,     /* BERT: blanks around ideographs */
+                     TOK_NORM_LOWER = 4,
+                     TOK_NORM_STRIP_MARKS = 5, /* param 0: non-spacing ones, 1: all */
+                     TOK_NORM_COLLAPSE = 6,    /* runs of U+0020 become one */
+                     TOK_NORM_CHARSMAP = 7,    /* param: the most bytes that one becomes */
+                     TOK_NORM_TRIM = 8,        /* blanks: param 1 at the left, 2 at the right */
+                     TOK_NORM_WORDS = 9        /* pieces without blanks, each with one in front */
+};
+enum { TOK_NORM_DECOMPOSE = 1, TOK_NORM_COMPATIBLE = 2 };
 
 enum { /* header flags */
        TOK_NFC = 1,
@@ -71,9 +123,12 @@ enum { /* header flags */
        TOK_IGNORE_MERGES = 32, /* a piece that is an entry is that entry */
        TOK_LOSSY_BYTES =
            64, /* decoding: a run of byte tokens that is no UTF-8 is one U+FFFD each */
-       TOK_STRIP_SPACE = 128, /* decoding: one blank at the start goes */
-       TOK_JOIN_SPACE = 256,  /* decoding: blanks between tokens (no decoder given) */
-       TOK_LLAMA2C = 512      /* decoding: one blank behind BOS goes, as llama2.c does it */
+       TOK_STRIP_SPACE = 128,   /* decoding: one blank at the start goes */
+       TOK_JOIN_SPACE = 256,    /* decoding: blanks between tokens (no decoder given) */
+       TOK_LLAMA2C = 512,       /* decoding: one blank behind BOS goes, as llama2.c does it */
+       TOK_STRIP_FIRST = 1024,  /* decoding: no blank of the first token comes out */
+       TOK_SPLIT_BLANKS = 2048, /* TOK_NORM_WORDS on each stretch (WhitespaceSplit, Metaspace) */
+       TOK_WORDS = 4096 /* decoding: WordPiece: entries have their blank, the first loses it */
 };
 
 enum tok_prefix { /* a blank in front of each stretch of text between added tokens */
@@ -102,8 +157,26 @@ typedef struct tok_header {
     uint8_t added_first[2][32]; /* bitmaps of first bytes: raw and normalised added tokens */
     int32_t byte_ids[256];      /* byte level: a byte's symbol; else its fallback token */
     int32_t ascii_ids[128];     /* character level: the symbol of an ASCII character */
-    uint8_t reserved[124];
+    uint32_t n_norms;
+    tok_step norms[TOK_MAX_STEPS];
+    uint32_t growth;         /* bytes that a byte of text may become; 0: 3 */
+    uint32_t max_word_chars; /* WordPiece: longer words are unknown */
+    uint32_t prefix_bytes;   /* WordPiece: "##" */
+    uint8_t prefix_text[TOK_MAX_PREFIX];
+    uint8_t reserved[28];
 } tok_header;
+
+/* A double array: the child of node s by byte c is node[s].base ^ c, if its label is c. Byte zero
+ * leads nowhere. */
+typedef struct tok_node {
+    uint32_t base;
+    uint32_t id_label; /* id, or TOK_NO_ID where no entry ends, << 8 | label */
+} tok_node;
+#define TOK_NO_ID 0xffffffu
+
+typedef struct tok_pair {
+    uint32_t from, to;
+} tok_pair;
 
 typedef struct tok_merge {
     uint32_t left, right, rank, id; /* left TOK_EMPTY: free slot */
@@ -130,18 +203,41 @@ enum tok_class {
     TOK_SPACE /* White_Space */,
     TOK_DIGIT /* Nd Nl */,
     TOK_NUMBER /* No */,
-    TOK_MARK,
+    TOK_MARK /* Mn */,
     TOK_UPPER /* Lu Lt */,
     TOK_LOWER /* Ll */,
     TOK_LETTER /* Lm Lo */,
     TOK_PUNCT,
     TOK_CONNECTOR /* Pc */,
-    TOK_SYMBOL
+    TOK_SYMBOL,
+    TOK_MARK_SPACING, /* Mc Me */
+    TOK_PUNCT_NEW,    /* punctuation since Unicode 9: none for Punctuation and BERT */
+    TOK_MARK_NEW,     /* Mn since Unicode 9: BERT keeps them */
+    TOK_UNASSIGNED    /* Cn, and Cf since Unicode 9: BERT keeps them */
 };
 #define TOK_CLASS_BLOCKS 0x1100u
 #define TOK_CLASS_BLOCK_BYTES 128u
 
-/* Canonical composition: nfc_header, u8 block[0x1100], 256 bytes per block: the combining class, or
+/* Grapheme boundary classes, stored the same way. */
+enum tok_bound {
+    TOK_BOUND_OTHER,
+    TOK_BOUND_CR,
+    TOK_BOUND_LF,
+    TOK_BOUND_CONTROL,
+    TOK_BOUND_EXTEND,
+    TOK_BOUND_ZWJ,
+    TOK_BOUND_REGIONAL,
+    TOK_BOUND_PREPEND,
+    TOK_BOUND_SPACING,
+    TOK_BOUND_L,
+    TOK_BOUND_V,
+    TOK_BOUND_T,
+    TOK_BOUND_LV,
+    TOK_BOUND_LVT,
+    TOK_BOUND_PICTURE
+};
+
+/* Composition: nfc_header, u8 block[0x1100], 256 bytes per block: the combining class, or
  * TOK_NFC_CHECK for a starter that may change; tok_decomposition[], u32 text[], tok_composition[].
  * Hangul is computed. */
 #define TOK_NFC_CHECK 255u

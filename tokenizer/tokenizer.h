@@ -23,6 +23,16 @@ struct mote_tokenizer {
     const tok_decomposition *decompositions;
     const uint32_t *nfc_text;
     const tok_composition *compositions;
+    const tok_node *trie;
+    size_t n_trie;
+    const double *scores; /* [n_vocab + 1] */
+    const uint32_t *map_units;
+    size_t n_map_units;
+    const char *map_texts;
+    size_t map_texts_bytes;
+    const uint8_t *bounds;
+    const tok_pair *lower;
+    size_t n_lower;
 };
 
 /* ---- tables (open.c) ------------------------------------------------------------------------ */
@@ -94,8 +104,17 @@ typedef struct tok_search {
 /* The next added token, leftmost, then longest. */
 bool mote_tok_next_added(tok_encoder *e, tok_search *s, tok_match *match);
 
-/* Normalises (canonical composition) from p to out (3 n bytes); returns bytes. Valid UTF-8. */
-size_t mote_tok_compose(tok_encoder *e, const uint8_t *p, size_t n, uint8_t *out);
+/* Brings p into the normal form of the table; step NULL: NFC. Out: 3 n + 4 bytes, 12 n + 4 for the
+ * compatible forms; returns bytes. Valid UTF-8. */
+size_t mote_tok_compose(tok_encoder *e, const tok_step *step, const uint8_t *p, size_t n,
+                        uint8_t *out);
+/* One normalising step (norm.c) from p to out, mote_tok_norm_growth times n, and 4, bytes. */
+size_t mote_tok_norm(tok_encoder *e, const tok_step *step, const uint8_t *p, size_t n,
+                     uint8_t *out);
+size_t mote_tok_norm_growth(const tok_step *step);
+size_t mote_tok_map_chars(const mote_tokenizer *t, const uint8_t *p, size_t n, uint8_t *out,
+                          size_t room);
+
 /* Could composing change a text with this character? */
 static inline bool tok_nfc_acts(const mote_tokenizer *t, uint32_t cp)
 {
@@ -107,7 +126,16 @@ static inline bool tok_nfc_acts(const mote_tokenizer *t, uint32_t cp)
 size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
                       size_t end);
 
-/* Ids of one piece. */
+/* The same for the patterns of split_more.c. */
+size_t mote_tok_split_more(const mote_tokenizer *t, const tok_step *step, const uint8_t *p,
+                           size_t at, size_t end);
+/* Does this piece, which begins at p[at], go out of the text? */
+bool mote_tok_is_dropped(const mote_tokenizer *t, const tok_step *step, const uint8_t *p,
+                         size_t at);
+
+/* Ids of one piece: byte pair encoding, WordPiece, Unigram. */
 void mote_tok_merge_piece(tok_encoder *e, const uint8_t *p, size_t n);
+void mote_tok_find_words(tok_encoder *e, const uint8_t *p, size_t n);
+void mote_tok_find_best(tok_encoder *e, const uint8_t *p, size_t n);
 
 #endif

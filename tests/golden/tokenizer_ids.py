@@ -10,7 +10,8 @@ import sys
 from goldens import finish, json_lines, mote, need_goldens, say, scratch
 
 FAMILIES = ["smollm2", "smollm3", "gpt2", "qwen2.5", "qwen3", "llama-3", "llama-3.2", "tinyllama",
-            "mistral-v0.3", "phi-3-mini", "gemma-3"]
+            "mistral-v0.3", "phi-3-mini", "gemma-3", "all-minilm-l6-v2", "bge-m3", "t5-small",
+            "xlm-r-multilingual-minilm", "falcon", "deepseek-llm"]
 
 
 def unpack(source, folder):

@@ -68,6 +68,8 @@ static size_t decode_entry(builder *b, size_t id, char *out)
 {
     tok_draft *d = b->d;
     mote_text text = d->texts[id];
+    if (d->h.flags & TOK_WORDS)
+        return draft_decode_word(d, id, out);
     size_t n = text.bytes;
     int byte = d->byte_tokens ? draft_byte_token(text) : -1;
     if (byte >= 0) {
@@ -95,7 +97,7 @@ static mote_status build_pieces(builder *b)
     tok_draft *d = b->d;
     size_t room = 0, n = 0;
     for (size_t id = 0; id < d->n; id++)
-        room += d->texts[id].bytes;
+        room += d->texts[id].bytes + 1; /* WordPiece's blank */
     b->pieces = pool_take(&d->pool, d->n, sizeof *b->pieces, d->err);
     char *bytes = b->pieces ? add_table(b, TOK_TABLE_PIECES, room) : NULL;
     uint32_t *ends = bytes ? add_table(b, TOK_TABLE_PIECE_ENDS, d->n * sizeof *ends) : NULL;
@@ -262,8 +264,9 @@ static mote_status build_flags(builder *b, tok_merge *merges)
         return no_memory(d);
     for (size_t id = 0; id < d->n; id++) {
         uint32_t ids[MOST_WHOLE];
-        size_t n = is_symbol(d, id) ? split_entry(b, b->pieces[id], ids) : 0;
-        flags[id] = d->flags[id] & (TOK_SPECIAL | TOK_ADDED | TOK_BYTE);
+        size_t n =
+            d->h.model == TOK_BPE && is_symbol(d, id) ? split_entry(b, b->pieces[id], ids) : 0;
+        flags[id] = d->flags[id] & (TOK_SPECIAL | TOK_ADDED | TOK_BYTE | TOK_CONTINUES);
         if (n && merges_to(b, merges, ids, n, (uint32_t)id))
             flags[id] |= TOK_WHOLE;
     }
@@ -275,8 +278,8 @@ static mote_status build_flags(builder *b, tok_merge *merges)
 static void cut_words(builder *b)
 {
     tok_draft *d = b->d;
-    if (d->h.flags & (TOK_BYTE_LEVEL | TOK_IGNORE_MERGES) || d->h.n_steps ||
-        d->h.ascii_ids[' '] < 0)
+    if (d->h.model != TOK_BPE || d->h.flags & (TOK_BYTE_LEVEL | TOK_IGNORE_MERGES) ||
+        d->h.n_steps || d->h.ascii_ids[' '] < 0)
         return;
     for (size_t i = 0; i < d->n_merges; i++) {
         mote_text p = b->pieces[d->merges[i].id];
@@ -336,28 +339,96 @@ static bool wants_classes(const tok_draft *d)
 {
     bool wants = false;
     for (uint32_t i = 0; i < d->h.n_steps; i++)
-        wants |= d->h.steps[i].kind <= TOK_STEP_LLAMA3;
+        wants |= d->h.steps[i].kind != TOK_STEP_WORDS && d->h.steps[i].kind != TOK_STEP_SPACES;
+    for (uint32_t i = 0; i < d->h.n_norms; i++)
+        wants |= d->h.norms[i].kind >= TOK_NORM_CLEAN && d->h.norms[i].kind <= TOK_NORM_STRIP_MARKS;
     for (size_t i = 0; i < d->n_added; i++)
         wants |= (d->added[i].flags & TOK_ADD_SINGLE_WORD) != 0;
     return wants;
 }
 
+static mote_status keep_table(builder *b, uint32_t which, void *data, size_t bytes)
+{
+    if (!data)
+        return no_memory(b->d);
+    b->out->tables[b->out->n++] =
+        (tok_table){.kind = MOTE_T_TOKENIZER + which, .data = data, .bytes = bytes};
+    return MOTE_OK;
+}
+
+/* The normalising step of a kind; NULL: there is none. */
+static const tok_step *find_norm(const tok_draft *d, enum tok_norm_kind kind)
+{
+    const tok_step *found = NULL;
+    for (uint32_t i = 0; i < d->h.n_norms; i++)
+        found = d->h.norms[i].kind == kind ? &d->h.norms[i] : found;
+    return found;
+}
+
 static mote_status build_unicode(builder *b)
 {
+    tok_draft *d = b->d;
     size_t bytes = 0;
-    const uint32_t which[2] = {TOK_TABLE_CLASSES, TOK_TABLE_NFC};
-    const bool wanted[2] = {wants_classes(b->d), b->d->h.flags & TOK_NFC};
-    for (size_t i = 0; i < 2; i++) {
-        if (!wanted[i])
-            continue;
-        uint8_t *data = i ? unicode_nfc(&bytes) : unicode_classes(&bytes);
-        if (!data)
-            return no_memory(b->d);
-        b->out->tables[b->out->n++] =
-            (tok_table){.kind = MOTE_T_TOKENIZER + which[i], .data = data, .bytes = bytes};
+    const tok_step *form = find_norm(d, TOK_NORM_COMPOSE);
+    mote_status status = MOTE_OK;
+    bool any = wants_classes(d);
+    if (any) {
+        uint8_t *data = unicode_classes(&bytes);
+        status = keep_table(b, TOK_TABLE_CLASSES, data, bytes);
     }
-    b->d->h.unicode = wanted[0] || wanted[1] ? unicode_version() : 0;
-    return MOTE_OK;
+    if (!status && (form || d->h.flags & TOK_NFC)) {
+        uint8_t *data = unicode_nfc(&bytes, form ? form->param : 0);
+        status = keep_table(b, TOK_TABLE_NFC, data, bytes);
+        any = true;
+    }
+    if (!status && find_norm(d, TOK_NORM_LOWER)) {
+        uint8_t *data = unicode_lower(&bytes);
+        status = keep_table(b, TOK_TABLE_LOWER, data, bytes);
+    }
+    if (!status && find_norm(d, TOK_NORM_CHARSMAP)) {
+        uint8_t *data = unicode_bounds(&bytes);
+        status = keep_table(b, TOK_TABLE_BOUNDS, data, bytes);
+        any = true;
+    }
+    d->h.unicode = any ? unicode_version() : 0;
+    return status;
+}
+
+/* ---- models that look entries up by their bytes --------------------------------------------- */
+
+/* Every entry that a text may give; a control token is none. */
+static mote_status build_trie(builder *b)
+{
+    tok_draft *d = b->d;
+    size_t n = 0, n_nodes = 0;
+    draft_key *keys = pool_take(&d->pool, d->n, sizeof *keys, d->err);
+    if (!keys)
+        return d->err->status;
+    for (size_t id = 0; id < d->n; id++) {
+        mote_text text = d->h.model == TOK_WORDPIECE ? d->texts[id] : b->pieces[id];
+        if (is_symbol(d, id) && !(d->flags[id] & TOK_SPECIAL) && text.bytes &&
+            !memchr(text.ptr, 0, text.bytes))
+            keys[n++] = (draft_key){text, (uint32_t)id};
+    }
+    tok_node *nodes = draft_build_trie(keys, n, &n_nodes);
+    return keep_table(b, TOK_TABLE_TRIE, nodes, n_nodes * sizeof *nodes);
+}
+
+static mote_status copy_table(builder *b, uint32_t which, const void *from, size_t bytes)
+{
+    void *data = from ? add_table(b, which, bytes) : NULL;
+    if (data)
+        memcpy(data, from, bytes);
+    return from && !data ? no_memory(b->d) : MOTE_OK;
+}
+
+static mote_status build_model(builder *b)
+{
+    tok_draft *d = b->d;
+    mote_status status = d->h.model != TOK_BPE ? build_trie(b) : MOTE_OK;
+    if (!status)
+        status = copy_table(b, TOK_TABLE_SCORES, d->scores, (d->n + 1) * sizeof *d->scores);
+    return status ? status : copy_table(b, TOK_TABLE_CHARSMAP, d->charsmap, d->charsmap_bytes);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -396,6 +467,8 @@ static mote_status build_all(builder *b)
         status = build_added(b);
     if (!status)
         status = build_unicode(b);
+    if (!status)
+        status = build_model(b);
     if (status)
         return status;
     *h = d->h;

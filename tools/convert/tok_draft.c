@@ -144,3 +144,44 @@ int draft_letter_byte(uint32_t cp)
             return b;
     return -1;
 }
+
+/* ---- WordPiece's entries as they decode ----------------------------------------------------- */
+
+/* What the decoder's cleaning replaces, in this order, in every entry by itself. */
+static const char *const cleanings[][2] = {
+    {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
+    {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
+    {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+};
+
+static size_t replace_all(char *text, size_t n, const char *from, const char *to)
+{
+    size_t wanted = strlen(from), given = strlen(to), out = 0;
+    for (size_t at = 0; at < n;)
+        if (n - at >= wanted && !memcmp(text + at, from, wanted)) {
+            memcpy(text + out, to, given); /* never longer than what it replaces */
+            out += given;
+            at += wanted;
+        } else {
+            text[out++] = text[at++];
+        }
+    return out;
+}
+
+size_t draft_decode_word(tok_draft *d, size_t id, char *out)
+{
+    mote_text text = d->texts[id];
+    size_t n = 0, prefix = d->h.prefix_bytes;
+    bool goes_on = prefix && text.bytes >= prefix && !memcmp(text.ptr, d->h.prefix_text, prefix);
+    if (goes_on) {
+        d->flags[id] |= TOK_CONTINUES;
+        text = (mote_text){text.ptr + prefix, text.bytes - prefix};
+    } else {
+        out[n++] = ' ';
+    }
+    memcpy(out + n, text.ptr, text.bytes);
+    n += text.bytes;
+    for (size_t i = 0; d->cleans && i < sizeof cleanings / sizeof *cleanings; i++)
+        n = replace_all(out, n, cleanings[i][0], cleanings[i][1]);
+    return n;
+}

@@ -34,6 +34,10 @@ typedef struct tok_draft {
     size_t n_merges;
     draft_added *added;
     size_t n_added;
+    double *scores; /* [n + 1]: Unigram; else NULL */
+    const uint8_t *charsmap;
+    size_t charsmap_bytes;
+    bool cleans;        /* WordPiece's decoder takes blanks before signs away */
     bool mark_is_blank; /* U+2581 in an entry decodes to a blank */
     bool byte_tokens;   /* <0xE2> decodes to a byte */
 } tok_draft;
@@ -57,14 +61,31 @@ mote_status draft_add(tok_draft *d, uint32_t id, mote_text text, bool special, u
 uint32_t draft_byte_letter(unsigned byte);
 int draft_letter_byte(uint32_t cp);
 
+/* A WordPiece entry as it decodes behind another (text.bytes + 1 of room); sets flags. */
+size_t draft_decode_word(tok_draft *d, size_t id, char *out);
+
+/* An entry in a trie; the trie's nodes, malloc'ed, NULL without memory. Sorts the keys. */
+typedef struct draft_key {
+    mote_text text; /* not empty, without a zero */
+    uint32_t id;
+} draft_key;
+tok_node *draft_build_trie(draft_key *keys, size_t n, size_t *n_nodes);
+
+/* Text of base64 to bytes (3 n / 4 at most); false: it is none. */
+bool tok_read_base64(const char *text, size_t n, uint8_t *out, size_t *bytes);
+/* A normalising step by SentencePiece's map, which must outlive the draft's building. */
+mote_status tok_add_charsmap(tok_draft *d, const uint8_t *map, size_t bytes);
+
 /* The tables of a draft; takes h's counts from it. The draft is freed in any case. */
 mote_status draft_build(tok_draft *d, tok_tables *out);
 
 /* Unicode data (tok_unicode.c): malloc'ed tables, NULL without memory. */
 uint8_t *unicode_classes(size_t *bytes);
-uint8_t *unicode_nfc(size_t *bytes);
+uint8_t *unicode_nfc(size_t *bytes, unsigned form); /* TOK_NORM_* */
+uint8_t *unicode_bounds(size_t *bytes);
+uint8_t *unicode_lower(size_t *bytes);
 uint32_t unicode_version(void); /* 0xMMmmpp */
-/* NFC of a text, malloc'ed; .ptr NULL without memory. */
-mote_text unicode_compose(mote_text text);
+/* A text in a normal form, malloc'ed; .ptr NULL without memory. */
+mote_text unicode_compose(mote_text text, unsigned form);
 
 #endif

@@ -21,6 +21,8 @@ mote_text tok_json_text(tok_draft *d, const cJSON *item)
     return cJSON_IsString(item) ? string_text(d, item->valuestring) : (mote_text){NULL, 0};
 }
 
+mote_text tok_json_bytes(tok_draft *d, const char *s) { return string_text(d, s); }
+
 bool tok_json_flag(const cJSON *object, const char *key, bool otherwise)
 {
     const cJSON *item = json_get(object, key);
@@ -51,7 +53,8 @@ static mote_status fail(tok_draft *d, const char *what)
 static uint64_t count_ids(const cJSON *vocab, const cJSON *added)
 {
     uint64_t n = 0, id;
-    for (const cJSON *c = vocab->child; c; c = c->next) {
+    n = cJSON_IsArray(vocab) ? (uint64_t)cJSON_GetArraySize(vocab) : 0; /* an id is a place */
+    for (const cJSON *c = cJSON_IsArray(vocab) ? NULL : vocab->child; c; c = c->next) {
         if (!json_integer(c, 0, TOK_MAX_VOCAB - 1, &id))
             return 0;
         n = id >= n ? id + 1 : n;
@@ -177,11 +180,30 @@ static mote_status read_added(tok_draft *d, const cJSON *added)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static mote_status read_all(tok_draft *d, const cJSON *json, const cJSON *model)
+/* Which model: older files do not say it. 0: none that is known. */
+static unsigned find_kind(const cJSON *model)
+{
+    static const char *const names[] = {"BPE", "WordPiece", "Unigram"};
+    for (unsigned i = 0; i < 3; i++)
+        if (tok_json_is(model, "type", names[i]))
+            return TOK_BPE + i;
+    if (json_get(model, "type"))
+        return 0;
+    if (cJSON_IsArray(json_get(model, "vocab")))
+        return TOK_UNIGRAM;
+    return json_get(model, "max_input_chars_per_word") ? TOK_WORDPIECE : TOK_BPE;
+}
+
+static mote_status read_all(tok_draft *d, const cJSON *json, const cJSON *model,
+                            enum tok_model kind)
 {
     const cJSON *added = json_get(json, "added_tokens");
     mote_status status = draft_reserve(d, count(json_get(model, "merges")), count(added));
-    if (!status)
+    if (!status && kind == TOK_WORDPIECE)
+        status = tok_json_word_piece(d, model);
+    else if (!status && kind == TOK_UNIGRAM)
+        status = tok_json_unigram(d, model);
+    else if (!status)
         status = read_model(d, model);
     if (!status)
         status = read_added(d, added);
@@ -207,9 +229,11 @@ mote_status tok_from_json(tok_tables *out, const char *file, const cJSON *tokeni
                      : convert_fail(err, MOTE_ERR_MEMORY, "%s: no memory", file);
     if (!cJSON_IsObject(model))
         return convert_fail(err, MOTE_ERR_FILE, "%s: no model", file);
-    if (json_get(model, "type") && !tok_json_is(model, "type", "BPE"))
+    unsigned kind = find_kind(model);
+    if (!kind)
         return tok_json_refuse(&d, "model", model);
-    if (!cJSON_IsObject(vocab) || !vocab->child || !cJSON_IsArray(merges) ||
+    bool fits = kind == TOK_UNIGRAM ? cJSON_IsArray(vocab) : cJSON_IsObject(vocab);
+    if (!fits || !vocab->child || (kind == TOK_BPE && !cJSON_IsArray(merges)) ||
         (added && !cJSON_IsNull(added) && !cJSON_IsArray(added)))
         return convert_fail(err, MOTE_ERR_FILE, "%s: no vocabulary, merges or added tokens", file);
     added = cJSON_IsArray(added) ? added : NULL;
@@ -222,7 +246,7 @@ mote_status tok_from_json(tok_tables *out, const char *file, const cJSON *tokeni
                             (unsigned long long)n - 1, count(vocab) + count(added));
     mote_status status = draft_open(&d, file, (size_t)n, err);
     if (!status)
-        status = read_all(&d, tokenizer, model);
+        status = read_all(&d, tokenizer, model, kind);
     if (!status)
         return draft_build(&d, out);
     pool_free(&d.pool);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/convert/tok_json.h"
+#include "tools/convert/tok_patterns.h"
 
 /* The parts of a component: it alone, or the members of a Sequence. */
 static const cJSON *first_part(const cJSON *component, const char *list)
@@ -43,15 +44,13 @@ static mote_status read_normalizer(tok_draft *d, const cJSON *normalizer)
     if (status)
         return status;
     for (const cJSON *p = first_part(normalizer, "normalizers"); p; p = next_part(normalizer, p))
-        if (tok_json_is(p, "type", "NFC"))
-            d->h.flags |= TOK_NFC;
-        else if (tok_json_is(p, "type", "Prepend") && tok_json_is(p, "prepend", DRAFT_MARK))
+        if (tok_json_is(p, "type", "Prepend") && tok_json_is(p, "prepend", DRAFT_MARK))
             d->h.prefix = TOK_PREFIX_ALWAYS;
         else if (tok_json_is(p, "type", "Replace") && is_pattern(p, "String", " ") &&
                  tok_json_is(p, "content", DRAFT_MARK))
             d->h.flags |= TOK_SPACE_MARK;
-        else
-            return tok_json_refuse(d, "normalizer", p);
+        else if ((status = tok_json_norm(d, p)) != MOTE_OK)
+            return status;
     if (d->h.prefix && !(d->h.flags & TOK_SPACE_MARK))
         return convert_fail(d->err, MOTE_ERR_UNSUPPORTED,
                             "%s: normalizer Prepend without Replace is not supported", d->file);
@@ -82,7 +81,31 @@ static const struct {
     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      {TOK_STEP_LLAMA3, 1}},
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| "
+     "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+     {TOK_STEP_LLAMA3, 3}},
+    {PATTERN_O200K("", "\\p{N}"), {TOK_STEP_O200K, 0}},
+    {PATTERN_O200K("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "\\p{N}{1,3}"),
+     {TOK_STEP_O200K, TOK_O200K_SUFFIX | TOK_O200K_DIGITS}},
+    {PATTERN_DEEPSEEK3, {TOK_STEP_DEEPSEEK3, 0}},
+    {"[\r\n]", {TOK_STEP_FIND, TOK_FIND_LINE_END}},
+    {"[\\r\\n]", {TOK_STEP_FIND, TOK_FIND_LINE_END}},
+    {"\\s?\\p{L}+", {TOK_STEP_FIND, TOK_FIND_LETTERS}},
+    {"\\s?\\p{P}+", {TOK_STEP_FIND, TOK_FIND_PUNCT}},
+    {PATTERN_CJK, {TOK_STEP_FIND, TOK_FIND_CJK}},
+    {PATTERN_CASED, {TOK_STEP_FIND, TOK_FIND_CASED}},
+    {PATTERN_SIGNS, {TOK_STEP_FIND, TOK_FIND_SIGNS}},
+    {"\\s+$", {TOK_STEP_FIND, TOK_FIND_BLANK_END}},
+    {"\\p{N}{1,3}", {TOK_STEP_FIND, TOK_FIND_NUMBERS}},
+    {PATTERN_CJK_KANA, {TOK_STEP_FIND, TOK_FIND_CJK_KANA}},
 };
+
+/* An expression that takes every character: to keep its matches is to cut there. */
+static bool is_total(const tok_step *step)
+{
+    return step->kind == TOK_STEP_GPT2 || step->kind == TOK_STEP_LLAMA3 ||
+           step->kind == TOK_STEP_O200K;
+}
 
 static mote_status read_split(tok_draft *d, const cJSON *part)
 {
@@ -90,10 +113,14 @@ static mote_status read_split(tok_draft *d, const cJSON *part)
     if (is_pattern(part, "String", " ") && tok_json_is(part, "behavior", "MergedWithPrevious") &&
         d->h.flags & TOK_SPACE_MARK)
         return MOTE_OK; /* Gemma: no blank is left to split at */
-    if (!tok_json_is(part, "behavior", "Isolated") || tok_json_flag(part, "invert", false))
+    bool isolated =
+        tok_json_is(part, "behavior", "Isolated") && !tok_json_flag(part, "invert", false);
+    bool kept = tok_json_is(part, "behavior", "Removed") && tok_json_flag(part, "invert", false);
+    if (!isolated && !kept)
         return tok_json_refuse(d, "pre_tokenizer Split with behavior", json_get(part, "behavior"));
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-        if (is_pattern(part, "Regex", patterns[i].regex))
+        if (is_pattern(part, "Regex", patterns[i].regex) &&
+            (isolated || is_total(&patterns[i].step)))
             return add_step(d, patterns[i].step.kind, patterns[i].step.param);
     return tok_json_refuse(d, "pre_tokenizer Split by", regex ? regex : part);
 }
@@ -112,11 +139,22 @@ static mote_status read_byte_level(tok_draft *d, const cJSON *part)
 static mote_status read_metaspace(tok_draft *d, const cJSON *part)
 {
     const cJSON *scheme = json_get(part, "prepend_scheme");
+    if (cJSON_IsString(scheme) && d->h.flags & TOK_SPLIT_BLANKS)
+        scheme = tok_json_is(part, "prepend_scheme", "always") ? NULL : scheme;
     bool always = scheme ? tok_json_is(part, "prepend_scheme", "always")
                          : tok_json_flag(part, "add_prefix_space", true);
     if (!tok_json_is(part, "replacement", DRAFT_MARK))
         return tok_json_refuse(d, "Metaspace with replacement", json_get(part, "replacement"));
     d->h.flags |= TOK_SPACE_MARK;
+    if (d->h.n_steps && d->h.steps[0].kind == TOK_STEP_BLANKS) { /* every word gets a mark */
+        if (!always || d->h.n_steps > 1 || !tok_json_flag(part, "split", true))
+            return tok_json_refuse(d, "Metaspace behind", part);
+        d->h.flags |= TOK_SPLIT_BLANKS;
+        d->h.steps[0].kind = TOK_STEP_SPACES;
+        return MOTE_OK;
+    }
+    if (d->h.n_steps)
+        return tok_json_refuse(d, "behind other pre_tokenizers,", part);
     if (always)
         d->h.prefix = TOK_PREFIX_UNLESS;
     else if (tok_json_is(part, "prepend_scheme", "first"))
@@ -130,7 +168,27 @@ static mote_status read_pre_tokenizer(tok_draft *d, const cJSON *pre)
     const cJSON *p = status ? NULL : first_part(pre, "pretokenizers");
     for (; p && !status; p = next_part(pre, p)) {
         bool done = d->h.flags & TOK_BYTE_LEVEL; /* texts are letters for bytes from there on */
-        if (tok_json_is(p, "type", "ByteLevel") && !done)
+        bool behavior = json_get(p, "behavior") != NULL;
+        if (d->h.flags & TOK_SPLIT_BLANKS)
+            status = tok_json_refuse(d, "pre_tokenizer behind Metaspace:", p);
+        else if (tok_json_is(p, "type", "BertPreTokenizer") && !done)
+            status = add_step(d, TOK_STEP_BERT, 0);
+        else if (tok_json_is(p, "type", "WhitespaceSplit") && !done)
+            status = add_step(d, TOK_STEP_BLANKS, 0);
+        else if (tok_json_is(p, "type", "Whitespace") && !done)
+            status = add_step(d, TOK_STEP_WORD_CHARS, 0);
+        else if (tok_json_is(p, "type", "Punctuation") && !done &&
+                 (!behavior || tok_json_is(p, "behavior", "Isolated") ||
+                  tok_json_is(p, "behavior", "Contiguous")))
+            status = add_step(d, TOK_STEP_PUNCT, tok_json_is(p, "behavior", "Contiguous"));
+        else if (tok_json_is(p, "type", "Digits") && done)
+            status =
+                add_step(d, TOK_STEP_BYTE_DIGITS, tok_json_flag(p, "individual_digits", false));
+        else if (tok_json_is(p, "type", "Split") && done &&
+                 is_pattern(p, "Regex", "[0-9][0-9][0-9]") &&
+                 tok_json_is(p, "behavior", "Isolated") && !tok_json_flag(p, "invert", false))
+            status = add_step(d, TOK_STEP_THREE_DIGITS, 0);
+        else if (tok_json_is(p, "type", "ByteLevel") && !done)
             status = read_byte_level(d, p);
         else if (tok_json_is(p, "type", "Digits") && !done)
             status = add_step(d, TOK_STEP_DIGITS, tok_json_flag(p, "individual_digits", false));
@@ -147,11 +205,19 @@ static mote_status read_pre_tokenizer(tok_draft *d, const cJSON *pre)
 /* Texts of added tokens that are looked for in normalised text, normalised the same way. */
 static mote_status normalize_added(tok_draft *d)
 {
+    bool any = false;
+    for (size_t i = 0; i < d->n_added; i++)
+        any |= d->added[i].flags & TOK_ADD_NORMALIZED;
+    if (any && (d->h.n_norms || d->h.flags & TOK_SPLIT_BLANKS))
+        return convert_fail(d->err, MOTE_ERR_UNSUPPORTED,
+                            "%s: added tokens in texts normalised by more than NFC are not "
+                            "supported",
+                            d->file);
     for (size_t i = 0; i < d->n_added; i++) {
         draft_added *a = &d->added[i];
         if (!(a->flags & TOK_ADD_NORMALIZED))
             continue;
-        mote_text text = d->h.flags & TOK_NFC ? unicode_compose(a->text) : a->text;
+        mote_text text = d->h.flags & TOK_NFC ? unicode_compose(a->text, 0) : a->text;
         char *copy = text.ptr ? pool_take(&d->pool, text.bytes + 2, 1, d->err) : NULL;
         size_t n = 0;
         if (copy && d->h.prefix == TOK_PREFIX_ALWAYS)
@@ -176,6 +242,8 @@ mote_status tok_json_preparation(tok_draft *d, const cJSON *json)
     mote_status status = read_normalizer(d, json_get(json, "normalizer"));
     if (!status)
         status = read_pre_tokenizer(d, json_get(json, "pre_tokenizer"));
+    if (!status)
+        status = tok_json_norms_done(d);
     return status ? status : normalize_added(d);
 }
 
@@ -189,6 +257,31 @@ static mote_status read_strip(tok_draft *d, const cJSON *part, bool fused)
     if (!ok || !fused || !tok_json_is(part, "content", " "))
         return tok_json_refuse(d, "decoder", part);
     d->h.flags |= start ? TOK_STRIP_SPACE : 0;
+    return MOTE_OK;
+}
+
+static mote_status read_word_piece(tok_draft *d, const cJSON *part)
+{
+    mote_text prefix = tok_json_text(d, json_get(part, "prefix"));
+    prefix = prefix.ptr ? prefix : (mote_text){"##", 2};
+    if (d->h.model != TOK_WORDPIECE || prefix.bytes != d->h.prefix_bytes ||
+        memcmp(prefix.ptr, d->h.prefix_text, prefix.bytes) != 0)
+        return tok_json_refuse(d, "with this model, decoder", part);
+    d->h.flags |= TOK_WORDS;
+    d->cleans = tok_json_flag(part, "cleanup", true);
+    return MOTE_OK;
+}
+
+static mote_status read_marks(tok_draft *d, const cJSON *part)
+{
+    const cJSON *scheme = json_get(part, "prepend_scheme");
+    bool prepends = scheme ? !tok_json_is(part, "prepend_scheme", "never")
+                           : tok_json_flag(part, "add_prefix_space", true);
+    if (!tok_json_is(part, "replacement", DRAFT_MARK))
+        return tok_json_refuse(d, "decoder Metaspace with replacement",
+                               json_get(part, "replacement"));
+    d->mark_is_blank = true;
+    d->h.flags |= prepends ? TOK_STRIP_FIRST : 0;
     return MOTE_OK;
 }
 
@@ -207,6 +300,10 @@ mote_status tok_json_decoder(tok_draft *d, const cJSON *decoder)
             d->byte_tokens = true;
         else if (tok_json_is(p, "type", "Fuse"))
             fused = true;
+        else if (tok_json_is(p, "type", "WordPiece"))
+            status = read_word_piece(d, p);
+        else if (tok_json_is(p, "type", "Metaspace"))
+            status = read_marks(d, p);
         else if (tok_json_is(p, "type", "Strip"))
             status = read_strip(d, p, fused);
         else
