@@ -135,10 +135,15 @@ static void add_layer(graph *g, uint32_t i)
     f.first = q + kv;
     graph_add_part(g, i + 1, MOTE_L_V, &f, kv, h);
     graph_add_matrix(g, i + 1, MOTE_L_O, layer_name(full, i, "attn.out_proj"), h, q, 0);
-    f = (fused){.name = layer_name(full, i, "ffn.proj_1"), .all = 2 * ff};
-    graph_add_part(g, i + 1, MOTE_L_GATE, &f, ff, h);
-    f.first = ff;
-    graph_add_part(g, i + 1, MOTE_L_UP, &f, ff, h);
+    if (g->src->is_gguf) { /* already taken apart */
+        graph_add_matrix(g, i + 1, MOTE_L_GATE, layer_name(full, i, "ffn.gate_proj"), ff, h, 0);
+        graph_add_matrix(g, i + 1, MOTE_L_UP, layer_name(full, i, "ffn.up_proj"), ff, h, 0);
+    } else {
+        f = (fused){.name = layer_name(full, i, "ffn.proj_1"), .all = 2 * ff};
+        graph_add_part(g, i + 1, MOTE_L_GATE, &f, ff, h);
+        f.first = ff;
+        graph_add_part(g, i + 1, MOTE_L_UP, &f, ff, h);
+    }
     graph_add_matrix(g, i + 1, MOTE_L_DOWN, layer_name(full, i, "ffn.proj_2"), h, ff, 0);
 }
 
