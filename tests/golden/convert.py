@@ -27,7 +27,9 @@ except ImportError:
 CASES = ["llama_untied", "llama_tied_theta500k", "llama_rope_llama3", "llama_rope_linear",
          "llama_bias_headdim", "smollm2_like", "tinyllama_like", "qwen2_tied", "qwen2_untied",
          "qwen3_tied", "qwen3_v5config"]
-TOGETHER = CASES + ["qwen2_sliding", "mistral_headdim", "mistral_sliding"]  # families known
+TOGETHER = CASES + ["qwen2_sliding", "mistral_headdim", "mistral_sliding", "smollm3_nope",
+                    "phi3_sliding", "phi3_longrope", "phi3_partial", "gemma", "gemma2",
+                    "gemma3_text", "olmo2", "stablelm", "gpt2", "openelm"]  # families known
 TYPES = ["f32", "f16", "bf16", "q8", "q4", "q4_0", "q4_1"]  # enum mote_type
 BOOK = np.array([-34, -27, -21, -16, -12, -9, -6, -3, 0, 3, 6, 9, 13, 17, 22, 28], np.float32)
 UNSUPPORTED = 6  # exit code
