@@ -150,16 +150,16 @@ static void add_layer(graph *g, uint32_t i)
 static void describe_openelm(graph *g)
 {
     dense d = read_openelm(g);
+    dense_start(g, &d);
+    for (uint32_t i = 0; i < d.n_layers && !g->status; i++)
+        read_layer(g, i);
     rope_add_table(g, 0, d.layer.rope_dim, "rope_freq_constant", 10000, NULL);
     graph_add_matrix(g, 0, MOTE_W_EMBED, "transformer.token_embeddings.weight", d.n_vocab, d.hidden,
                      0);
     graph_add_vector(g, 0, MOTE_W_FINAL_NORM, "transformer.norm.weight", d.hidden, 0);
     dense_add_head(g, &d);
-    dense_start(g, &d);
-    for (uint32_t i = 0; i < d.n_layers && !g->status; i++) {
-        read_layer(g, i);
+    for (uint32_t i = 0; i < d.n_layers && !g->status; i++)
         add_layer(g, i);
-    }
 }
 
 const family family_openelm = {
