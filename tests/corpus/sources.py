@@ -228,6 +228,28 @@ def config(**fields):
     return json_file("config.json", lambda c: c.update(fields))
 
 
+def other(model_type, architecture, **fields):
+    """The configuration of another family; what is wrong with it comes before its tensors."""
+    return config(model_type=model_type, architectures=[architecture], **fields)
+
+
+def longrope(**fields):
+    factors = {"type": "longrope", "short_factor": [1.0] * 8, "long_factor": [2.0] * 8}
+    return other("phi3", "Phi3ForCausalLM", original_max_position_embeddings=64,
+                 rope_scaling={**factors, **fields})
+
+
+def openelm(**fields):
+    lists = {"num_query_heads": [2], "num_kv_heads": [1], "ffn_multipliers": [1.0]}
+    return other("openelm", "OpenELMForCausalLM", model_dim=32, num_transformer_layers=1,
+                 max_context_length=64, head_dim=16, **{**lists, **fields})
+
+
+def gpt2(**fields):
+    sizes = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    return other("gpt2", "GPT2LMHeadModel", **{**sizes, **fields})
+
+
 def without(*names):
     return json_file("config.json", lambda c: [c.pop(n) for n in names] and None)
 
@@ -276,6 +298,27 @@ CONFIG = [
     ("C18 bias without tensors", FILE, config(attention_bias=True)),
     ("C18b MLP bias without tensors", FILE, config(mlp_bias=True)),
     ("C19 quantized source", UNSUPPORTED, config(quantization_config={"quant_method": "gptq"})),
+    ("C30 factors too few", FILE, longrope(long_factor=[1.0] * 7)),
+    ("C30b factors no list", FILE, longrope(short_factor=2.0)), ("C30c factors 0", FILE, longrope(long_factor=[0.0] * 8)),
+    ("C30d factors texts", FILE, longrope(long_factor=["1"] * 8)), ("C30e factors missing", FILE, longrope(short_factor=None)),
+    ("C30f factor unknown", UNSUPPORTED, longrope(short_mscale=1.2)), ("C30g factors 1e-300", FILE, longrope(long_factor=[1e-300] * 8)),
+    ("C31 NoPE list too long", FILE, other("smollm3", "SmolLM3ForCausalLM", no_rope_layers=[1, 0])),
+    ("C31b NoPE neither 0 nor 1", FILE, other("smollm3", "SmolLM3ForCausalLM", no_rope_layers=[2])),
+    ("C31c nothing turns", UNSUPPORTED, other("smollm3", "SmolLM3ForCausalLM", no_rope_layers=[0])),
+    ("C32 parallel residual", UNSUPPORTED, other("stablelm", "StableLmForCausalLM", use_parallel_residual=True)),
+    ("C32b turns nothing", FILE, other("stablelm", "StableLmForCausalLM", partial_rotary_factor=0.01)),
+    ("C32c turns 1e30", FILE, other("stablelm", "StableLmForCausalLM", partial_rotary_factor=1e30)),
+    ("C33 heads no list", FILE, openelm(num_query_heads=2)), ("C33b heads too many", FILE, openelm(num_query_heads=[2, 2])),
+    ("C33c heads 0", FILE, openelm(num_kv_heads=[0])), ("C33d heads a fraction", FILE, openelm(num_kv_heads=[0.5])),
+    ("C33e KV heads do not divide", FILE, openelm(num_query_heads=[3], num_kv_heads=[2])),
+    ("C33f MLP 1e300", FILE, openelm(ffn_multipliers=[1e300])), ("C33g no q/k norm", UNSUPPORTED, openelm(normalize_qk_projections=False)),
+    ("C34 heads 0", FILE, gpt2(n_head=0)), ("C34b heads do not divide", FILE, gpt2(n_head=3)),
+    ("C34c MLP 0", FILE, gpt2(n_inner=0)), ("C34d positions 0", FILE, gpt2(n_positions=0)),
+    ("C34e scale by layer", UNSUPPORTED, gpt2(scale_attn_by_inverse_layer_idx=True)),
+    ("C35 scores' scale 0", FILE, other("gemma2", "Gemma2ForCausalLM", query_pre_attn_scalar=0)),
+    ("C35b cap negative", FILE, other("gemma2", "Gemma2ForCausalLM", attn_logit_softcapping=-1.0)),
+    ("C35c window 0", FILE, other("gemma2", "Gemma2ForCausalLM", sliding_window=0)),
+    ("C35d activation unknown", UNSUPPORTED, other("gemma", "GemmaForCausalLM", hidden_activation="relu")),
     ("C21 template not text", FILE, json_file("tokenizer_config.json", lambda c: c.update(chat_template=5))),
     ("C22 end id beyond vocabulary", FILE, config(eos_token_id=1 << 20)),
     ("C22b end id text", FILE, config(eos_token_id="2")),

@@ -226,7 +226,7 @@ void dense_add_head(graph *g, const dense *d)
     src_tensor *head = source_find(g->src, "lm_head.weight");
     if (!d->tied) {
         graph_add_matrix(g, 0, MOTE_W_HEAD, "lm_head.weight", d->n_vocab, d->hidden, 0);
-    } else if (head) {
+    } else if (head && !g->status) {
         head->used = true;
         source_note(g->src, "tensor lm_head.weight is ignored: the embeddings are tied");
     }

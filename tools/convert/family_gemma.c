@@ -83,8 +83,14 @@ static void describe_gemma3(graph *g)
     rope_add_table(g, 1, d.layer.rope_dim, "rope_local_base_freq", 1e4, local);
     dense_finish(g, &d);
     add_windows(g, pattern);
-    for (uint32_t i = 0; !g->status && i < d.n_layers; i++)
+    uint32_t n_local = 0;
+    for (uint32_t i = 0; !g->status && i < d.n_layers; i++) {
         g->layers[i].rope = g->layers[i].window ? 2 : 1;
+        n_local += g->layers[i].window > 0;
+    }
+    if (!n_local || n_local == d.n_layers)
+        graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: all layers have a window, or none has",
+                   g->src->config_file);
 }
 
 #define GEMMA_OPTIONS "hidden_activation", "cache_implementation"

@@ -135,26 +135,31 @@ static void add_layer(graph *g, uint32_t i)
     f.first = q + kv;
     graph_add_part(g, i + 1, MOTE_L_V, &f, kv, h);
     graph_add_matrix(g, i + 1, MOTE_L_O, layer_name(full, i, "attn.out_proj"), h, q, 0);
-    f = (fused){.name = layer_name(full, i, "ffn.proj_1"), .all = 2 * ff};
-    graph_add_part(g, i + 1, MOTE_L_GATE, &f, ff, h);
-    f.first = ff;
-    graph_add_part(g, i + 1, MOTE_L_UP, &f, ff, h);
+    if (g->src->is_gguf) { /* already taken apart */
+        graph_add_matrix(g, i + 1, MOTE_L_GATE, layer_name(full, i, "ffn.gate_proj"), ff, h, 0);
+        graph_add_matrix(g, i + 1, MOTE_L_UP, layer_name(full, i, "ffn.up_proj"), ff, h, 0);
+    } else {
+        f = (fused){.name = layer_name(full, i, "ffn.proj_1"), .all = 2 * ff};
+        graph_add_part(g, i + 1, MOTE_L_GATE, &f, ff, h);
+        f.first = ff;
+        graph_add_part(g, i + 1, MOTE_L_UP, &f, ff, h);
+    }
     graph_add_matrix(g, i + 1, MOTE_L_DOWN, layer_name(full, i, "ffn.proj_2"), h, ff, 0);
 }
 
 static void describe_openelm(graph *g)
 {
     dense d = read_openelm(g);
+    dense_start(g, &d);
+    for (uint32_t i = 0; i < d.n_layers && !g->status; i++)
+        read_layer(g, i);
     rope_add_table(g, 0, d.layer.rope_dim, "rope_freq_constant", 10000, NULL);
     graph_add_matrix(g, 0, MOTE_W_EMBED, "transformer.token_embeddings.weight", d.n_vocab, d.hidden,
                      0);
     graph_add_vector(g, 0, MOTE_W_FINAL_NORM, "transformer.norm.weight", d.hidden, 0);
     dense_add_head(g, &d);
-    dense_start(g, &d);
-    for (uint32_t i = 0; i < d.n_layers && !g->status; i++) {
-        read_layer(g, i);
+    for (uint32_t i = 0; i < d.n_layers && !g->status; i++)
         add_layer(g, i);
-    }
 }
 
 const family family_openelm = {

@@ -157,8 +157,12 @@ static double get_number(reader *r, enum gguf_type type)
 static bool is_kept_array(const char *key)
 {
     static const char *const keys[] = {"tokenizer.ggml.tokens", "tokenizer.ggml.scores",
-                                       "tokenizer.ggml.token_type", "tokenizer.ggml.merges"};
-    for (size_t i = 0; i < 4; i++)
+                                       "tokenizer.ggml.token_type", "tokenizer.ggml.merges",
+                                       /* of OpenELM, one a layer */
+                                       "openelm.attention.head_count",
+                                       "openelm.attention.head_count_kv",
+                                       "openelm.feed_forward_length"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;
     return false;

@@ -25,7 +25,7 @@ enum gguf_type {
 };
 
 /* A value of the header. Numbers of every type are in `number`, exact up to 2^53. Arrays are kept
- * for the tokenizer only (`data` NULL: skipped): n mote_text, int32_t or float by item type. */
+ * for the tokenizer and widths of layers only (`data` NULL: skipped): n mote_text, int32_t or float by item type. */
 typedef struct gguf_value {
     const char *key;
     enum gguf_type type, item;
@@ -43,6 +43,35 @@ typedef struct gguf {
     src_tensor *tensors; /* names as in the file; shapes slowest first */
     size_t n_tensors;
 } gguf;
+
+/* ---- architectures (gguf_arch.c); tables end with a NULL name ------------------------------- */
+
+typedef struct gguf_number { /* the value ARCH.name is `key` of the configuration */
+    const char *name, *key;
+    bool is_real;
+} gguf_number;
+
+typedef struct gguf_name { /* a part of a tensor's name, and what the hub calls it */
+    const char *gguf, *hub;
+} gguf_name;
+
+typedef struct gguf_arch {
+    const char *name, *model_type;
+    const char *prefix;         /* of the hub's names, before the number of a layer */
+    const gguf_number *numbers; /* beyond the common ones, or all with own_words; may be NULL */
+    const gguf_name *layers;    /* looked up before the common ones; may be NULL */
+    const gguf_name *files;
+    bool own_words;           /* no common numbers and names */
+    bool paired;              /* rows of q and k come as pairs (2i, 2i + 1) */
+    bool partial;             /* rope.dimension_count may be less than a head */
+    bool attn_bias, mlp_bias; /* attention_bias, mlp_bias are told by the tensors there are */
+    mote_status (*configure)(const gguf *g); /* the rest; may be NULL */
+} gguf_arch;
+
+/* NULL: not known. */
+const gguf_arch *gguf_arch_find(const char *name);
+/* The value "ARCH.name"; NULL: there is none. */
+const gguf_value *gguf_find_arch(const gguf *g, const char *name);
 
 /* Reads and checks the whole header. */
 mote_status gguf_read(gguf *g, source *s);

@@ -49,38 +49,46 @@ static mote_status set_flag(const gguf *g, const char *key, bool flag)
     return cJSON_AddBoolToObject(g->s->config, key, flag) ? MOTE_OK : no_memory(g);
 }
 
-static mote_status copy_numbers(const gguf *g)
+/* Copies what the table names; 0 for a window is none. */
+static mote_status copy_numbers(const gguf *g, const gguf_number *names)
 {
-    static const struct {
-        const char *name, *key;
-        bool is_real;
-    } names[] = {
-        {"block_count", "num_hidden_layers", false},
-        {"embedding_length", "hidden_size", false},
-        {"feed_forward_length", "intermediate_size", false},
-        {"attention.head_count", "num_attention_heads", false},
-        {"attention.head_count_kv", "num_key_value_heads", false},
-        {"attention.key_length", "head_dim", false},
-        {"context_length", "max_position_embeddings", false},
-        {"attention.layer_norm_rms_epsilon", "rms_norm_eps", true},
-        {"rope.freq_base", "rope_theta", true},
-    };
     mote_status status = MOTE_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !status; i++) {
-        const gguf_value *v = gguf_find_arch(g, names[i].name);
+    for (; names && names->name && !status; names++) {
+        const gguf_value *v = gguf_find_arch(g, names->name);
+        bool is_window = strcmp(names->key, "sliding_window") == 0;
         if (v && v->type == GGUF_ARRAY)
             status = fail_value(g, v, "differs between layers, which is not supported");
-        else if (v && (!is_number(v) || is_real(v) != names[i].is_real))
+        else if (v && (!is_number(v) || is_real(v) != names->is_real))
             status = convert_fail(g->s->err, MOTE_ERR_FILE, "%s: %s is no %snumber", g->f->name,
-                                  v->key, names[i].is_real ? "" : "whole ");
-        else if (v)
-            status = set_number(g, g->s->config, names[i].key, v->number);
+                                  v->key, names->is_real ? "" : "whole ");
+        else if (v && (!is_window || v->number > 0))
+            status = set_number(g, g->s->config, names->key, v->number);
     }
     return status;
 }
 
+static const gguf_number common_numbers[] = {
+    {"block_count", "num_hidden_layers", false},
+    {"embedding_length", "hidden_size", false},
+    {"feed_forward_length", "intermediate_size", false},
+    {"attention.head_count", "num_attention_heads", false},
+    {"attention.head_count_kv", "num_key_value_heads", false},
+    {"attention.key_length", "head_dim", false},
+    {"context_length", "max_position_embeddings", false},
+    {"attention.layer_norm_rms_epsilon", "rms_norm_eps", true},
+    {"rope.freq_base", "rope_theta", true},
+    {0}};
+
+static bool reads(const gguf_arch *arch, const char *name)
+{
+    for (const gguf_number *n = arch->numbers; n && n->name; n++)
+        if (strcmp(n->name, name) == 0)
+            return true;
+    return arch->partial && strcmp(name, "rope.scaling.attn_factor") == 0;
+}
+
 /* Options that change the result unless they have this value. */
-static mote_status refuse_options(const gguf *g, const char *model_type)
+static mote_status refuse_options(const gguf *g, const gguf_arch *arch)
 {
     const gguf_value *experts = gguf_find_arch(g, "expert_count");
     static const struct {
@@ -101,17 +109,20 @@ static mote_status refuse_options(const gguf *g, const char *model_type)
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         const gguf_value *v = gguf_find_arch(g, options[i].name);
-        if (v && (v->type == GGUF_STRING || v->type == GGUF_ARRAY ||
-                  v->number < options[i].neutral || v->number > options[i].neutral))
+        if (v && !reads(arch, options[i].name) &&
+            (v->type == GGUF_STRING || v->type == GGUF_ARRAY || v->number < options[i].neutral ||
+             v->number > options[i].neutral))
             return fail_value(g, v, "is not supported");
     }
-    if (experts && !gguf_has_experts(model_type) && (!is_number(experts) || experts->number > 0))
+    if (experts && !gguf_has_experts(arch->model_type) &&
+        (!is_number(experts) || experts->number > 0))
         return fail_value(g, experts, "is not supported");
     return MOTE_OK;
 }
 
-/* The parts of a head must have one size, and all of it turns. */
-static mote_status check_head(const gguf *g)
+/* The parts of a head must have one size, and all of it turns unless the architecture allows less.
+ */
+static mote_status check_head(const gguf *g, const gguf_arch *arch)
 {
     static const char *const names[] = {"attention.value_length", "rope.dimension_count"};
     const cJSON *heads = json_get(g->s->config, "num_attention_heads");
@@ -123,7 +134,8 @@ static mote_status check_head(const gguf *g)
             return g->s->err->status;
         dim = json_get(g->s->config, "head_dim");
     }
-    for (size_t i = 0; i < 2 && dim; i++) { /* without: the family finds out */
+    for (size_t i = 0; i < (arch->partial ? 1 : 2) && dim;
+         i++) { /* without: the family finds out */
         const gguf_value *v = gguf_find_arch(g, names[i]);
         if (v && (!is_number(v) || v->number < dim->valuedouble || v->number > dim->valuedouble))
             return fail_value(g, v, "is not the size of a head, which is not supported");
@@ -165,53 +177,63 @@ static bool has_tensor(const gguf *g, const char *name)
     return false;
 }
 
-static mote_status make_config(const gguf *g, const char *model_type)
+static mote_status make_config(const gguf *g, const gguf_arch *arch)
 {
-    static const char *const may_have_bias[] = {"llama", "qwen3", "qwen3_moe"};
     source *s = g->s;
     uint64_t n_vocab = 0;
     for (size_t i = 0; i < g->n_tensors; i++)
         if (strcmp(g->tensors[i].label, "token_embd.weight") == 0)
             n_vocab = g->tensors[i].shape[0];
     s->config = cJSON_CreateObject();
-    if (!s->config || !cJSON_AddStringToObject(s->config, "model_type", model_type))
+    if (!s->config || !cJSON_AddStringToObject(s->config, "model_type", arch->model_type))
         return no_memory(g);
-    mote_status status = copy_numbers(g);
+    mote_status status = arch->own_words ? MOTE_OK : copy_numbers(g, common_numbers);
+    if (!status)
+        status = copy_numbers(g, arch->numbers);
     if (!status)
         status = set_number(g, s->config, "vocab_size", (double)n_vocab);
-    if (!status && strcmp(model_type, "deepseek_v2") != 0)
-        status = check_head(g);
+    if (!status && !arch->own_words && strcmp(arch->model_type, "deepseek_v2") != 0)
+        status = check_head(g, arch);
     if (!status)
         status = set_scaling(g);
     if (!status)
         status = set_flag(g, "tie_word_embeddings", !has_tensor(g, "output.weight"));
-    for (size_t i = 0; i < 3 && !status; i++)
-        if (strcmp(model_type, may_have_bias[i]) == 0)
-            status = set_flag(g, "attention_bias", has_tensor(g, "blk.0.attn_q.bias"));
-    if (!status && strcmp(model_type, "llama") == 0)
+    if (!status && arch->attn_bias)
+        status = set_flag(g, "attention_bias", has_tensor(g, "blk.0.attn_q.bias"));
+    if (!status && arch->mlp_bias && !gguf_has_experts(arch->model_type))
         status = set_flag(g, "mlp_bias", has_tensor(g, "blk.0.ffn_gate.bias"));
+    if (!status && arch->configure)
+        status = arch->configure(g);
     if (!status)
-        status = gguf_put_experts(g, model_type);
-    return status ? status : refuse_options(g, model_type);
+        status = gguf_put_experts(g, arch->model_type);
+    return status ? status : refuse_options(g, arch);
 }
 
 /* ---- tensor names --------------------------------------------------------------------------- */
 
-static const char *const layer_names[][2] = {
+static const gguf_name layer_names[] = {
     {"attn_norm", "input_layernorm"},    {"attn_q", "self_attn.q_proj"},
     {"attn_k", "self_attn.k_proj"},      {"attn_v", "self_attn.v_proj"},
     {"attn_output", "self_attn.o_proj"}, {"attn_q_norm", "self_attn.q_norm"},
     {"attn_k_norm", "self_attn.k_norm"}, {"ffn_norm", "post_attention_layernorm"},
     {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
-    {"ffn_down", "mlp.down_proj"},
+    {"ffn_down", "mlp.down_proj"},       {0},
 };
 
-static const char *const file_names[][2] = {
+static const gguf_name file_names[] = {
     {"token_embd.weight", "model.embed_tokens.weight"},
     {"output_norm.weight", "model.norm.weight"},
     {"output.weight", "lm_head.weight"},
     {"rope_freqs.weight", "rope_freqs.weight"},
+    {0},
 };
+
+static const char *find_name(const gguf_name *names, const char *name)
+{
+    while (names && names->gguf && strcmp(names->gguf, name) != 0)
+        names++;
+    return names ? names->hub : NULL;
+}
 
 /* "blk.N.PART.weight" or ".bias"; false: no name of that kind. */
 static bool split_layer_name(const char *name, unsigned long *layer, char part[32],
@@ -234,21 +256,20 @@ static bool split_layer_name(const char *name, unsigned long *layer, char part[3
     return strcmp(dot, ".weight") == 0 || strcmp(dot, ".bias") == 0;
 }
 
-static mote_status rename_tensor(const gguf *g, const char *model_type, src_tensor *t)
+static mote_status rename_tensor(const gguf *g, const gguf_arch *arch, src_tensor *t)
 {
     unsigned long layer = 0;
     char part[32], name[128] = "";
-    const char *end = "";
-    for (size_t i = 0; i < sizeof file_names / sizeof *file_names; i++)
-        if (strcmp(t->label, file_names[i][0]) == 0)
-            snprintf(name, sizeof name, "%s", file_names[i][1]);
-    if (!*name && split_layer_name(t->label, &layer, part, &end)) {
-        const char *hub = gguf_expert_part(model_type, part);
-        for (size_t i = 0; i < sizeof layer_names / sizeof *layer_names && !hub; i++)
-            if (strcmp(part, layer_names[i][0]) == 0)
-                hub = layer_names[i][1];
+    const char *end = "", *hub = find_name(arch->files, t->label);
+    hub = hub ? hub : find_name(file_names, t->label);
+    if (hub) {
+        snprintf(name, sizeof name, "%s", hub);
+    } else if (split_layer_name(t->label, &layer, part, &end)) {
+        hub = gguf_expert_part(arch->model_type, part);
+        hub = hub ? hub : find_name(arch->layers, part);
+        hub = hub || arch->own_words ? hub : find_name(layer_names, part);
         if (hub)
-            snprintf(name, sizeof name, "model.layers.%lu.%s%s", layer, hub, end);
+            snprintf(name, sizeof name, "%s%lu.%s%s", arch->prefix, layer, hub, end);
         if (hub && strcmp(part, "ffn_gate_inp_shexp") == 0 && t->rank == 1) {
             t->rank = 2; /* a matrix of one row in the hub's files */
             t->shape[1] = t->shape[0];
@@ -399,27 +420,27 @@ static mote_status set_texts(const gguf *g, const tok_vocab *v)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-/* q and k of "llama" are stored with neighbouring pairs; the Qwen files keep the hub's order. */
 static mote_status read_graph(gguf *g)
 {
-    static const char *const known[] = {"llama",    "qwen2",    "qwen3",
-                                        "qwen2moe", "qwen3moe", "deepseek2"};
-    const gguf_value *arch = gguf_find(g, "general.architecture");
-    const char *name = arch && arch->type == GGUF_STRING ? arch->text.ptr : NULL;
-    bool is_known = false;
-    for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
-        is_known |= strcmp(name, known[i]) == 0;
+    const gguf_value *v = gguf_find(g, "general.architecture");
+    const char *name = v && v->type == GGUF_STRING ? v->text.ptr : NULL;
+    const gguf_arch *arch = name ? gguf_arch_find(name) : NULL;
     if (!name)
         return convert_fail(g->s->err, MOTE_ERR_FILE, "%s: general.architecture is missing",
                             g->f->name);
-    if (!is_known)
+    if (!arch)
         return convert_fail(g->s->err, MOTE_ERR_UNSUPPORTED, "%s: architecture %s is not supported",
                             g->f->name, name);
-    g->s->paired_rows = strcmp(name, "llama") == 0;
+    gguf_arch own = *arch;
     const char *model_type = gguf_model_type(g, name);
-    mote_status status = make_config(g, model_type);
+    if (gguf_has_experts(model_type)) { /* "llama" with experts is Mixtral, which has no biases */
+        own.model_type = model_type;
+        own.attn_bias = arch->attn_bias && strcmp(model_type, "mixtral") != 0;
+    }
+    g->s->paired_rows = arch->paired;
+    mote_status status = make_config(g, &own);
     for (size_t i = 0; i < g->n_tensors && !status; i++)
-        status = rename_tensor(g, model_type, &g->tensors[i]);
+        status = rename_tensor(g, &own, &g->tensors[i]);
     return status;
 }
 
