@@ -16,6 +16,7 @@ typedef struct tiny_opts {
     uint32_t biases;                              /* MOTE_BIAS_... */
     uint32_t qk_norm, norm, norm_place, mlp, act; /* enumerations of format.h; 0: none, RMS, before,
                                                    * gated, SiLU */
+    uint32_t pooling;                             /* an encoder's; 0: none */
     uint32_t rope_long_from;                      /* a second rope table; 0: none */
     float attn_softcap, logit_softcap;
     bool untied, no_rope, positions;
@@ -32,6 +33,8 @@ tiny_opts tiny_defaults(void);
 /* The same with experts (6, of which 2) and a shared one; and with a latent. */
 tiny_opts tiny_experts(void);
 tiny_opts tiny_latent(void);
+/* An encoder of 2 layers: 2 token types, texts of at most 400 tokens, 3 labels for scores. */
+tiny_opts tiny_encoder(uint32_t pooling);
 
 /* The bytes of the file (aligned to MOTE_ALIGN); free() them. */
 uint8_t *tiny_image(const tiny_opts *o, size_t *bytes);
