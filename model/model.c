@@ -279,8 +279,9 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
         mote_grow(&m->max_ff, r->ff);
     if (r->attn == MOTE_ATTN_LATENT)
         mote_note_latent(m, r);
+    else
+        mote_grow(&m->max_width, (uint64_t)r->n_heads * r->head_dim);
     mote_grow(&m->max_width, m->index->hidden);
-    mote_grow(&m->max_width, m->max_q);
 }
 
 /* Layers that share a rope table must turn the same dimensions by the same factor. */
