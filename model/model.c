@@ -11,8 +11,7 @@
 
 #include "include/mote_error.h"
 #include "model/arena.h"
-
-#define MAX_HEAD_DIM 1024u
+#include "model/bind.h"
 
 _Static_assert(sizeof(mote_index) == 512 && sizeof(mote_layer) == 128 && sizeof(mote_tensor) == 64,
                "records must have no padding");
@@ -59,9 +58,9 @@ static bool group_fits(uint32_t type, uint32_t group)
 }
 
 /* n matrices [rows, k] of this place and kind; n_bound counts the tensors that found their use. */
-static mote_status bind_mats(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
-                             uint64_t rows, uint64_t k, mote_mats *out, uint32_t *n_bound,
-                             mote_error *err)
+mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
+                           uint64_t rows, uint64_t k, mote_mats *out, uint32_t *n_bound,
+                           mote_error *err)
 {
     const mote_tensor *t = find(image->index, place, kind);
     if (!t)
@@ -102,7 +101,7 @@ static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t
                                mote_error *err)
 {
     mote_mats one = {0};
-    mote_status s = bind_mats(image, place, kind, 1, rows, k, &one, n_bound, err);
+    mote_status s = mote_bind_mats(image, place, kind, 1, rows, k, &one, n_bound, err);
     *out = one.first;
     return s;
 }
@@ -142,20 +141,6 @@ mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t k
 
 /* ---- layers --------------------------------------------------------------------------------- */
 
-typedef struct field_check {
-    bool ok;
-    mote_status status; /* when not */
-    const char *what;
-    uint64_t got, wanted;
-} field_check;
-
-static bool is_finite(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return (u & 0x7f800000u) != 0x7f800000u;
-}
-
 static bool is_norm(uint32_t kind) { return kind == MOTE_NORM_RMS || kind == MOTE_NORM_LAYER; }
 
 /* Without a gate there is no SiLU. */
@@ -163,75 +148,6 @@ static bool is_act(const mote_layer *l)
 {
     return l->act == MOTE_ACT_GELU_TANH || l->act == MOTE_ACT_GELU_ERF ||
            (l->act == MOTE_ACT_SILU && l->mlp != MOTE_MLP_PLAIN);
-}
-
-static mote_status check_fields(const field_check *checks, size_t n, mote_error *err)
-{
-    for (size_t c = 0; c < n; c++)
-        if (!checks[c].ok)
-            return mote_fail_got(err, checks[c].status, checks[c].what, NULL, checks[c].got,
-                                 checks[c].wanted);
-    return MOTE_OK;
-}
-
-/* What experts.c can do; layers of another kind have nothing in these fields. */
-static mote_status check_experts(const mote_layer *l, mote_error *err)
-{
-    const mote_status file = MOTE_ERR_FILE, other = MOTE_ERR_UNSUPPORTED;
-    const uint32_t mlp_biases = MOTE_BIAS_GATE | MOTE_BIAS_UP | MOTE_BIAS_DOWN;
-    uint32_t n = l->n_experts, used = l->n_experts_used, groups = l->n_groups;
-    uint64_t all = (uint64_t)n + used + groups + l->n_groups_used + l->shared_ff + l->router;
-    if (l->mlp != MOTE_MLP_EXPERTS) {
-        const field_check none = {!all && l->router_scale == 0.0f, file,
-                                  "layer: experts in a layer without", all, 0};
-        return check_fields(&none, 1, err);
-    }
-    const field_check checks[] = {
-        {n > 0 && n <= MOTE_MAX_EXPERTS, file, "layer: experts", n, MOTE_MAX_EXPERTS},
-        {groups > 0 && groups <= MOTE_MAX_EXPERT_GROUPS && n % groups == 0, file,
-         "layer: groups of experts", groups, n},
-        {l->n_groups_used > 0 && l->n_groups_used <= groups, file, "layer: groups used",
-         l->n_groups_used, groups},
-        {used > 0 && used <= n / groups * l->n_groups_used, file, "layer: experts used", used, n},
-        {l->shared_ff <= MOTE_MAX_DIM, file, "layer: shared expert's rows", l->shared_ff,
-         MOTE_MAX_DIM},
-        {(l->router & ~(uint32_t)MOTE_ROUTER_ALL) == 0, other, "layer: router", l->router,
-         MOTE_ROUTER_ALL},
-        {l->shared_ff || !(l->router & MOTE_ROUTER_SHARED_MIX), file,
-         "layer: a factor without a shared expert", l->router, 0},
-        {is_finite(l->router_scale), file, "layer: router scale", n, 0},
-        {(l->biases & mlp_biases) == 0, other, "layer: biases of experts", l->biases, 0},
-        {l->act == MOTE_ACT_SILU, other, "layer: activation of experts", l->act, MOTE_ACT_SILU},
-        {l->norm_place == MOTE_NORM_BEFORE, other, "layer: norm place of experts", l->norm_place,
-         0},
-    };
-    return check_fields(checks, sizeof checks / sizeof *checks, err);
-}
-
-/* The same for latent.c. */
-static mote_status check_latent(const mote_layer *l, mote_error *err)
-{
-    const mote_status file = MOTE_ERR_FILE, other = MOTE_ERR_UNSUPPORTED;
-    const uint32_t attn_biases = MOTE_BIAS_Q | MOTE_BIAS_K | MOTE_BIAS_V | MOTE_BIAS_O;
-    uint64_t all = (uint64_t)l->q_rank + l->kv_rank + l->nope_dim + l->v_dim;
-    uint64_t query = (uint64_t)l->nope_dim + l->rope_dim;
-    if (l->attn != MOTE_ATTN_LATENT) {
-        const field_check none = {!all, file, "layer: latent sizes in a layer without", all, 0};
-        return check_fields(&none, 1, err);
-    }
-    const field_check checks[] = {
-        {l->n_kv_heads == 1, file, "layer: key/value heads of a latent", l->n_kv_heads, 1},
-        {l->rope && l->rope_dim < MAX_HEAD_DIM && l->kv_rank && l->nope_dim && l->v_dim &&
-             (uint32_t)l->kv_rank + l->rope_dim == l->head_dim,
-         file, "layer: sizes of a latent", l->head_dim, (uint64_t)l->kv_rank + l->rope_dim},
-        {query * l->n_heads <= MOTE_MAX_DIM, file, "layer: rows of queries", query * l->n_heads,
-         MOTE_MAX_DIM},
-        {(uint64_t)l->v_dim * l->n_heads <= MOTE_MAX_DIM, file, "layer: columns of values",
-         (uint64_t)l->v_dim * l->n_heads, MOTE_MAX_DIM},
-        {(l->biases & attn_biases) == 0, other, "layer: biases of a latent", l->biases, 0},
-        {l->qk_norm == MOTE_QK_NORM_NONE, other, "layer: q/k norm of a latent", l->qk_norm, 0},
-    };
-    return check_fields(checks, sizeof checks / sizeof *checks, err);
 }
 
 /* What forward.c can do with a layer record. */
@@ -242,7 +158,7 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
     uint32_t heads = l->n_heads, kv = l->n_kv_heads, dim = l->head_dim;
     const bool encoder = index->pooling != 0;
     const uint32_t attn = encoder ? MOTE_ATTN_WHOLE : MOTE_ATTN_GROUPED;
-    const field_check checks[] = {
+    const mote_field_check checks[] = {
         {l->attn == attn || (l->attn == MOTE_ATTN_LATENT && !encoder), other,
          "layer: attention kind", l->attn, attn},
         {!encoder || !(l->rope || l->window), other, "layer: rotary positions or window", i, 0},
@@ -259,8 +175,8 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
          MOTE_BIAS_ALL},
         {heads > 0 && heads <= MOTE_MAX_DIM, file, "layer: heads", heads, 1},
         {kv > 0 && kv <= heads && heads % kv == 0, file, "layer: key/value heads", kv, heads},
-        {dim > 0 && dim % 2 == 0 && dim <= MAX_HEAD_DIM, file, "layer: head size", dim,
-         MAX_HEAD_DIM},
+        {dim > 0 && dim % 2 == 0 && dim <= MOTE_MAX_HEAD_DIM, file, "layer: head size", dim,
+         MOTE_MAX_HEAD_DIM},
         {(uint64_t)heads * dim <= MOTE_MAX_DIM, file, "layer: heads times head size",
          (uint64_t)heads * dim, MOTE_MAX_DIM},
         {l->rope <= index->n_rope, file, "layer: rope table", l->rope, index->n_rope},
@@ -271,27 +187,21 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
         {!l->rope || (l->rope_dim > 0 && l->rope_dim % 2 == 0 && l->rope_dim <= dim), file,
          "layer: rotary dimensions", l->rope_dim, dim},
         {l->ff > 0 && l->ff <= MOTE_MAX_DIM, file, "layer: MLP rows", l->ff, MOTE_MAX_DIM},
-        {is_finite(l->norm_eps) && l->norm_eps >= 0.0f, file, "layer: norm epsilon", i, 0},
-        {is_finite(l->attn_scale), file, "layer: attention scale", i, 0},
-        {is_finite(l->rope_scale), file, "layer: rope scale", i, 0},
-        {is_finite(l->attn_softcap) && l->attn_softcap >= 0.0f, file, "layer: soft cap", i, 0},
+        {mote_is_finite(l->norm_eps) && l->norm_eps >= 0.0f, file, "layer: norm epsilon", i, 0},
+        {mote_is_finite(l->attn_scale), file, "layer: attention scale", i, 0},
+        {mote_is_finite(l->rope_scale), file, "layer: rope scale", i, 0},
+        {mote_is_finite(l->attn_softcap) && l->attn_softcap >= 0.0f, file, "layer: soft cap", i, 0},
     };
-    mote_status s = check_fields(checks, sizeof checks / sizeof *checks, err);
+    mote_status s = mote_check_fields(checks, sizeof checks / sizeof *checks, err);
     if (!s)
-        s = check_experts(l, err);
-    return s ? s : check_latent(l, err);
-}
-
-/* Rows of q that belong to a head. */
-static uint32_t query_dim(const mote_layer *l)
-{
-    return l->attn == MOTE_ATTN_LATENT ? l->nope_dim + l->rope_dim : l->head_dim;
+        s = mote_check_experts(l, err);
+    return s ? s : mote_check_latent(l, err);
 }
 
 /* Heads that fill whole tiles: unit_heads * head_dim is the least common multiple with 16 rows. */
 static void size_unit(mote_model_layer *l)
 {
-    uint32_t dim = query_dim(l->rec), heads = 1;
+    uint32_t dim = mote_query_dim(l->rec), heads = 1;
     while (dim * heads % MOTE_TILE_ROWS)
         heads *= 2;
     l->unit_heads = heads;
@@ -340,57 +250,6 @@ static mote_status bind_norms(const mote_image *image, uint32_t place, mote_mode
     return s;
 }
 
-static mote_status bind_experts(const mote_image *image, uint32_t place, mote_model_layer *l,
-                                uint32_t *n_bound, mote_error *err)
-{
-    const mote_layer *rec = l->rec;
-    uint32_t hidden = image->index->hidden, n = rec->n_experts, ff = rec->ff;
-    uint32_t shared = rec->shared_ff;
-    mote_status s = bind_matrix(image, place, MOTE_L_ROUTER, n, hidden, &l->router, n_bound, err);
-    if (!s)
-        s = bind_mats(image, place, MOTE_L_GATE, n, ff, hidden, &l->expert_gate, n_bound, err);
-    if (!s)
-        s = bind_mats(image, place, MOTE_L_UP, n, ff, hidden, &l->expert_up, n_bound, err);
-    if (!s)
-        s = bind_mats(image, place, MOTE_L_DOWN, n, hidden, ff, &l->expert_down, n_bound, err);
-    if (!s && shared)
-        s = bind_matrix(image, place, MOTE_L_SHARED_GATE, shared, hidden, &l->shared_gate, n_bound,
-                        err);
-    if (!s && shared)
-        s = bind_matrix(image, place, MOTE_L_SHARED_UP, shared, hidden, &l->shared_up, n_bound,
-                        err);
-    if (!s && shared)
-        s = bind_matrix(image, place, MOTE_L_SHARED_DOWN, hidden, shared, &l->shared_down, n_bound,
-                        err);
-    if (!s && rec->router & MOTE_ROUTER_SHARED_MIX)
-        s = bind_matrix(image, place, MOTE_L_SHARED_MIX, 1, hidden, &l->shared_mix, n_bound, err);
-    bool f32 = l->router.type == MOTE_F32 && l->shared_mix.type == MOTE_F32;
-    return s || f32 ? s
-                    : refuse(err, MOTE_ERR_UNSUPPORTED, "type of the router (f32 is wanted)", place,
-                             MOTE_L_ROUTER, l->router.type, MOTE_F32);
-}
-
-static mote_status bind_latent(const mote_image *image, uint32_t place, mote_model_layer *l,
-                               uint32_t *n_bound, mote_error *err)
-{
-    const mote_layer *rec = l->rec;
-    uint32_t hidden = image->index->hidden, heads = rec->n_heads;
-    mote_status s =
-        bind_matrix(image, place, MOTE_L_KV_A, rec->head_dim, hidden, &l->kv_a, n_bound, err);
-    if (!s)
-        s = bind_vector(image, place, MOTE_L_KV_A_NORM, rec->kv_rank, &l->kv_a_norm, n_bound, err);
-    if (!s && rec->q_rank)
-        s = bind_matrix(image, place, MOTE_L_Q_A, rec->q_rank, hidden, &l->q_a, n_bound, err);
-    if (!s && rec->q_rank)
-        s = bind_vector(image, place, MOTE_L_Q_A_NORM, rec->q_rank, &l->q_a_norm, n_bound, err);
-    if (!s)
-        s = bind_mats(image, place, MOTE_L_K_UP, heads, rec->kv_rank, rec->nope_dim, &l->k_up,
-                      n_bound, err);
-    return s ? s
-             : bind_mats(image, place, MOTE_L_V_UP, heads, rec->v_dim, rec->kv_rank, &l->v_up,
-                         n_bound, err);
-}
-
 static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_layer *l,
                               uint32_t *n_bound, mote_error *err)
 {
@@ -401,7 +260,7 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
         return s;
     bool latent = rec->attn == MOTE_ATTN_LATENT, dense = rec->mlp != MOTE_MLP_EXPERTS;
     bool gated = rec->mlp == MOTE_MLP_GATED;
-    uint64_t dq = (uint64_t)rec->n_heads * query_dim(rec);
+    uint64_t dq = (uint64_t)rec->n_heads * mote_query_dim(rec);
     uint64_t dkv = (uint64_t)rec->n_kv_heads * rec->head_dim;
     uint64_t dv = latent ? (uint64_t)rec->n_heads * rec->v_dim : dq;
     memset(l, 0, sizeof *l);
@@ -431,42 +290,23 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
                             &matrices[m].to->bias, n_bound, err);
     }
     if (!s && latent)
-        s = bind_latent(image, place, l, n_bound, err);
+        s = mote_bind_latent(image, place, l, n_bound, err);
+    if (!s && latent)
+        s = bind_vector(image, place, MOTE_L_KV_A_NORM, rec->kv_rank, &l->kv_a_norm, n_bound, err);
+    if (!s && rec->q_rank)
+        s = bind_vector(image, place, MOTE_L_Q_A_NORM, rec->q_rank, &l->q_a_norm, n_bound, err);
     if (!s && !dense)
-        s = bind_experts(image, place, l, n_bound, err);
+        s = mote_bind_experts(image, place, l, n_bound, err);
     return s ? s : bind_norms(image, place, l, n_bound, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
-
-static void grow(uint32_t *max, uint64_t n) { *max = n > *max ? (uint32_t)n : *max; }
 
 static void note_reads(mote_model *m, const mote_mat *w)
 {
     bool is_float = w->type <= MOTE_BF16;
     m->reads_floats |= is_float;
     m->reads_codes |= !is_float;
-}
-
-static void note_experts(mote_model *m, const mote_layer *r)
-{
-    grow(&m->max_ff, r->shared_ff);
-    grow(&m->max_experts, r->n_experts);
-    grow(&m->max_experts_used, r->n_experts_used);
-    grow(&m->max_expert_ff, r->ff);
-    grow(&m->max_width, r->n_experts); /* a thread's row holds a router's exponentials */
-}
-
-static void note_latent(mote_model *m, const mote_layer *r)
-{
-    grow(&m->max_kv_rank, r->kv_rank);
-    grow(&m->max_q_rank, r->q_rank);
-    grow(&m->max_latent_in, r->kv_rank > r->nope_dim ? r->kv_rank : r->nope_dim);
-    grow(&m->max_values, (uint64_t)r->n_heads * r->v_dim);
-    grow(&m->max_width, m->max_values);
-    grow(&m->max_width, m->max_q_rank);
-    grow(&m->max_unit_rows, mote_round_up(r->kv_rank, MOTE_TILE_ROWS));
-    grow(&m->max_unit_rows, mote_round_up(r->v_dim, MOTE_TILE_ROWS));
 }
 
 /* Adds a layer to the model's largest sizes. */
@@ -491,26 +331,27 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
                              &l->q_a,
                              &l->k_up.first,
                              &l->v_up.first};
-    grow(&m->max_q, (uint64_t)r->n_heads * r->head_dim);
-    grow(&m->max_kv, (uint64_t)r->n_kv_heads * r->head_dim);
+    mote_grow(&m->max_q, (uint64_t)r->n_heads * r->head_dim);
+    mote_grow(&m->max_kv, (uint64_t)r->n_kv_heads * r->head_dim);
     m->has_post_norm |= r->norm_place != MOTE_NORM_BEFORE && r->norm_place != MOTE_NORM_OF_SUM;
     m->has_whole_norm |= r->qk_norm == MOTE_QK_NORM_WHOLE;
-    grow(&m->max_head_dim, r->head_dim);
-    grow(&m->max_heads, r->n_heads);
-    grow(&m->max_kv_heads, r->n_kv_heads);
-    grow(&m->max_group, r->n_heads / r->n_kv_heads);
-    grow(&m->max_unit_rows, (uint64_t)l->unit_tiles * MOTE_TILE_ROWS);
+    mote_grow(&m->max_head_dim, r->head_dim);
+    mote_grow(&m->max_heads, r->n_heads);
+    mote_grow(&m->max_kv_heads, r->n_kv_heads);
+    mote_grow(&m->max_group, r->n_heads / r->n_kv_heads);
+    mote_grow(&m->max_unit_rows, (uint64_t)l->unit_tiles * MOTE_TILE_ROWS);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]->data)
             note_reads(m, all[i]);
     if (r->mlp == MOTE_MLP_EXPERTS)
-        note_experts(m, r);
+        mote_note_experts(m, r);
     else
-        grow(&m->max_ff, r->ff);
+        mote_grow(&m->max_ff, r->ff);
     if (r->attn == MOTE_ATTN_LATENT)
-        note_latent(m, r);
-    grow(&m->max_width, m->index->hidden);
-    grow(&m->max_width, m->max_q);
+        mote_note_latent(m, r);
+    else
+        mote_grow(&m->max_width, (uint64_t)r->n_heads * r->head_dim);
+    mote_grow(&m->max_width, m->index->hidden);
 }
 
 /* Layers that share a rope table must turn the same dimensions by the same factor. */
@@ -524,7 +365,7 @@ static mote_status note_rope(mote_model *m, const mote_layer *l, uint32_t table,
                              l->rope_dim, 2 * m->rope_half[i]);
     m->rope_half[i] = half;
     m->rope_scale[i] = l->rope_scale;
-    grow(&m->max_rope_half, half);
+    mote_grow(&m->max_rope_half, half);
     return MOTE_OK;
 }
 
