@@ -7,11 +7,14 @@
 #include "tools/convert/hub.h"
 
 #define MAX_TOKENIZER (256u << 20)
+#define MAX_MODEL (64u << 20) /* of tokenizer.model */
 #define MAX_TEMPLATE (1u << 20)
 #define MAX_CARD (64u << 10) /* of README.md */
 
 typedef struct hub_files {
     cJSON *tokenizer, *tokenizer_config, *special_tokens, *generation;
+    char *model; /* tokenizer.model, where tokenizer.json is missing; NULL: none */
+    size_t model_bytes;
 } hub_files;
 
 static mote_status set_json_text(source *s, int which, const char *text)
@@ -177,6 +180,8 @@ static mote_status read_files(source *s, int dir_fd, hub_files *f)
     if (!status)
         status = hub_read_json(s, dir_fd, "tokenizer.json", MAX_TOKENIZER, false, &f->tokenizer);
     if (!status && !f->tokenizer)
+        status = hub_read_text(s, dir_fd, "tokenizer.model", MAX_MODEL, &f->model, &f->model_bytes);
+    if (!status && !f->tokenizer && !f->model)
         status = convert_fail(s->err, MOTE_ERR_FILE, "tokenizer.json is missing");
     return status;
 }
@@ -185,7 +190,10 @@ mote_status hub_read_texts(source *s, int dir_fd)
 {
     hub_files f = {0};
     mote_status status = read_files(s, dir_fd, &f);
-    if (!status)
+    if (!status && f.model)
+        status = tok_from_spm(&s->tok, "tokenizer.model", f.model, f.model_bytes,
+                              f.tokenizer_config, s->err);
+    else if (!status)
         status = tok_from_json(&s->tok, "tokenizer.json", f.tokenizer, f.tokenizer_config, s->err);
     cJSON_Delete(f.tokenizer);
     if (!status)

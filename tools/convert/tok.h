@@ -38,6 +38,9 @@ mote_status tok_from_json(tok_tables *out, const char *file, const cJSON *tokeni
                           const cJSON *config, mote_convert_error *err);
 mote_status tok_from_vocab(tok_tables *out, const char *file, const tok_vocab *vocab,
                            mote_convert_error *err);
+/* From SentencePiece's tokenizer.model; config is tokenizer_config.json, may be NULL. */
+mote_status tok_from_spm(tok_tables *out, const char *file, const void *data, size_t bytes,
+                         const cJSON *config, mote_convert_error *err);
 /* Id of an added or vocabulary token with this text in finished tables, or -1. */
 int32_t tok_find(const tok_tables *tables, mote_text text);
 void tok_free(tok_tables *tables);
