@@ -58,17 +58,12 @@ static void store_latents(mote_run *r, uint32_t thread, size_t layer, size_t str
     }
 }
 
-/* One tile of 16 positions as rows of values: columns of `granule` numbers of `bytes` each lie
- * together for a position. */
-static void transpose_tile(uint8_t *out, const uint8_t *lines, size_t n, size_t granule,
-                           size_t bytes)
+/* One tile of 16 positions as rows of values [16, n]; codes lie in granules of 4. */
+static void transpose_tile_q8(uint8_t *out, const uint8_t *lines, size_t n)
 {
-    for (size_t d = 0; d < n; d += granule) {
-        size_t len = n - d < granule ? n - d : granule;
-        const uint8_t *line = lines + d / granule * (MOTE_TILE_ROWS * granule * bytes);
-        for (size_t i = 0; i < MOTE_TILE_ROWS; i++)
-            memcpy(out + (i * n + d) * bytes, line + i * granule * bytes, len * bytes);
-    }
+    for (size_t i = 0; i < MOTE_TILE_ROWS; i++)
+        for (size_t d = 0; d < n; d += 4)
+            memcpy(out + i * n + d, lines + d * MOTE_TILE_ROWS + i * 4, n - d < 4 ? n - d : 4);
 }
 
 static void transpose_tile_f32(float *out, const float *lines, size_t n)
@@ -102,8 +97,8 @@ void mote_latent_rows(mote_thread_scratch *own, const mote_kv_layer *kv, const m
             transpose_tile_f16((uint16_t *)own->latents + at * n, scales, n);
         if (type != MOTE_KV_Q8)
             continue;
-        transpose_tile((uint8_t *)own->latents + at * n,
-                       tile + mote_tile_scale_bytes(MOTE_Q8, 32, dim), n, 4, 1);
+        transpose_tile_q8((uint8_t *)own->latents + at * n,
+                          tile + mote_tile_scale_bytes(MOTE_Q8, 32, dim), n);
         transpose_tile_f16(own->latent_scales + at * groups, scales, groups);
     }
 }
