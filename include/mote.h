@@ -8,6 +8,7 @@
  *   mote_image      a validated view of a .mote file in memory (mapped file or flash)
  *   mote_model      weights bound to a graph; immutable, shared by any number of threads
  *   mote_session    one timeline: KV cache, position, scratch; one thread at a time
+ *   mote_encoder    scratch to make embeddings or scores of texts; one thread at a time
  *   mote_tokenizer  text <-> ids, from tables inside the image; immutable, shared
  *   mote_sampler    chooses the next id from logits
  *
@@ -243,6 +244,69 @@ mote_status mote_forward(mote_session *lead, const mote_row *rows, size_t n_rows
 /* Logits [n_vocab] of the i-th row that wanted them in the last call led by this session;
  * valid until the next one. */
 float *mote_session_logits(mote_session *lead, size_t i);
+
+/* ---- encoders ----------------------------------------------------------------------------- */
+
+/* A model that reads whole texts and gives one vector for each: an embedding, or scores of a pair.
+ * Such a file has no sessions; one of a text model has no encoder. */
+typedef enum mote_pooling {
+    MOTE_POOL_NONE = 0, /* a model that makes text */
+    MOTE_POOL_MEAN,     /* the mean over all tokens */
+    MOTE_POOL_CLS,      /* the first token */
+    MOTE_POOL_SCORE     /* scores: the first token through a dense layer, tanh, and a classifier */
+} mote_pooling;
+
+typedef struct mote_encoder_info {
+    mote_pooling pooling;
+    bool normalize;      /* embeddings have length 1 */
+    uint32_t n_out;      /* numbers for each text */
+    uint32_t max_tokens; /* texts beyond this are cut before they are encoded */
+    uint32_t n_types; /* token types: those of the second text of a pair have type 1 if it is 2 */
+    uint32_t pair_joins; /* the tokens that close a text stand this often between those of a pair */
+} mote_encoder_info;
+
+/* pooling MOTE_POOL_NONE, all else 0: no encoder. */
+void mote_model_get_encoder(const mote_model *model, mote_encoder_info *info);
+
+typedef struct mote_encoder_opts {
+    uint32_t n_tokens;  /* in one call, of all its texts together */
+    uint32_t n_texts;   /* in one call */
+    uint32_t n_threads; /* at least 1 */
+} mote_encoder_opts;
+
+/* Scratch for calls up to a size; holds nothing between them. One thread at a time. */
+typedef struct mote_encoder mote_encoder;
+
+/* Exact bytes of an encoder, and what they are for. The same on every tier. */
+typedef struct mote_encoder_plan {
+    uint64_t state_bytes;
+    uint64_t kv_bytes;      /* keys and values of one layer */
+    uint64_t scratch_bytes; /* activations, shared and per thread */
+    uint64_t total_bytes;
+} mote_encoder_plan;
+
+mote_status mote_encoder_plan_bytes(mote_encoder_plan *plan, const mote_model *model,
+                                    const mote_encoder_opts *opts, mote_error *err);
+/* mem: plan.total_bytes bytes, aligned to MOTE_ALIGN. */
+mote_status mote_encoder_init(mote_encoder **out, void *mem, size_t mem_bytes,
+                              const mote_model *model, const mote_encoder_opts *opts,
+                              mote_error *err);
+
+/* One text, special tokens included. */
+typedef struct mote_encode_text {
+    const int32_t *ids;   /* [n_ids], at least one */
+    const uint8_t *types; /* [n_ids] token types; NULL: all 0 */
+    size_t n_ids;         /* at most the positions the model was made for */
+    float *out;           /* [n_out] */
+} mote_encode_text;
+
+/* Encodes the texts, one behind the other and never padded: a text gives the same bits in any
+ * company, on every tier and for any number of threads. team NULL: one thread. hooks: the trace
+ * gets the residual stream of all texts, layer 0 = after the norm of the embeddings. On an error
+ * `out` holds nothing of use. MOTE_ERR_LIMIT: too many tokens or texts, an id or type that the
+ * model lacks. MOTE_ERR_FILE: a number is not finite. */
+mote_status mote_encode_texts(mote_encoder *encoder, const mote_encode_text *texts, size_t n_texts,
+                              const mote_team *team, const mote_hooks *hooks, mote_error *err);
 
 /* ---- sampling ----------------------------------------------------------------------------- */
 

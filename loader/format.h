@@ -80,14 +80,31 @@ typedef struct mote_index { /* 512 bytes */
     /* Longrope: a session of more positions than this turns by the tables mote_layer.rope_long
      * names. */
     uint32_t rope_long_from;
-    uint8_t reserved[208];
+    uint8_t reserved[184];
+    /* Encoders; all 0 in a model that generates text. An encoder's final_norm_eps is that of the
+     * norm of its embeddings. */
+    uint32_t pooling;    /* enum mote_pooling (include/mote.h): what comes out; 0: no encoder */
+    uint32_t normalize;  /* 1: embeddings are made to have length 1 */
+    uint32_t max_tokens; /* longer texts are cut; at most n_ctx */
+    uint32_t n_types;    /* rows of the token type embeddings */
+    uint32_t n_labels;   /* rows of the classifier */
+    uint32_t pair_joins; /* times the closing tokens stand between the two texts of a pair */
 } mote_index;
 
 enum mote_norm_kind { MOTE_NORM_NONE = 0, MOTE_NORM_RMS = 1, MOTE_NORM_LAYER = 2 /* has a bias */ };
-/* Where norms stand: before a part of the layer (x += f(norm(x))), after it (x += norm(f(x))), or
- * both. */
-enum mote_norm_place { MOTE_NORM_BEFORE = 0, MOTE_NORM_BEFORE_AND_AFTER = 1, MOTE_NORM_AFTER = 2 };
-enum mote_attn_kind { MOTE_ATTN_NONE = 0, MOTE_ATTN_GROUPED = 1 };
+/* Where norms stand: before a part of the layer (x += f(norm(x))), after it (x += norm(f(x))), both,
+ * or behind the sum (x = norm(x + f(x)), encoders). */
+enum mote_norm_place {
+    MOTE_NORM_BEFORE = 0,
+    MOTE_NORM_BEFORE_AND_AFTER = 1,
+    MOTE_NORM_AFTER = 2,
+    MOTE_NORM_OF_SUM = 3
+};
+enum mote_attn_kind {
+    MOTE_ATTN_NONE = 0,
+    MOTE_ATTN_GROUPED = 1,
+    MOTE_ATTN_WHOLE = 3 /* grouped, and every position sees all of its text */
+};
 /* HEAD: one vector [head_dim] for every head; WHOLE: over all heads of a row. RMS either way. */
 enum mote_qk_norm { MOTE_QK_NORM_NONE = 0, MOTE_QK_NORM_HEAD = 1, MOTE_QK_NORM_WHOLE = 2 };
 /* GATED: down(act(gate x) * up x); PLAIN: down(act(up x)). */
@@ -150,6 +167,14 @@ enum mote_kind {
     MOTE_W_FINAL_NORM_BIAS = 35,
     MOTE_W_POSITIONS = 36, /* [n_ctx, hidden], added to the embeddings; may be absent */
     MOTE_W_ROPE = 40,      /* 40 .. 47: inverse frequencies [rope_dim/2] */
+    /* Encoders: */
+    MOTE_W_TYPES = 49, /* [n_types, hidden], added to the embeddings */
+    MOTE_W_EMBED_NORM = 50,
+    MOTE_W_EMBED_NORM_BIAS = 51,
+    MOTE_W_POOLER = 52, /* [hidden, hidden], of the first token */
+    MOTE_W_POOLER_BIAS = 53,
+    MOTE_W_CLASSIFIER = 54, /* [n_labels, hidden] */
+    MOTE_W_CLASSIFIER_BIAS = 55,
 
     MOTE_L_ATTN_NORM = 1, /* of a layer */
     MOTE_L_Q = 2,

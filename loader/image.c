@@ -170,6 +170,8 @@ static mote_status check_fields(const mote_index *x, mote_error *err)
     if (!all_zero(x->reserved, sizeof x->reserved) ||
         !all_zero(end, x->index_bytes - x->strings_at - x->strings_bytes))
         return mote_fail(err, file, "reserved bytes of the index are not zero", NULL);
+    if (!x->pooling && (x->normalize | x->max_tokens | x->n_types | x->n_labels | x->pair_joins))
+        return mote_fail(err, file, "fields of an encoder in a model that is none", NULL);
     if (x->n_vocab > MOTE_MAX_DIM)
         return mote_fail_got(err, file, "size of the vocabulary", NULL, x->n_vocab, MOTE_MAX_DIM);
     if (!is_finite(x->final_norm_eps) || !is_finite(x->embed_scale) || !is_finite(x->logit_scale) ||

@@ -20,6 +20,13 @@ static const char *const file_names[MOTE_KIND_END] = {
     [MOTE_W_HEAD] = "head",
     [MOTE_W_FINAL_NORM_BIAS] = "final_norm_bias",
     [MOTE_W_POSITIONS] = "positions",
+    [MOTE_W_TYPES] = "types",
+    [MOTE_W_EMBED_NORM] = "embed_norm",
+    [MOTE_W_EMBED_NORM_BIAS] = "embed_norm_bias",
+    [MOTE_W_POOLER] = "pooler",
+    [MOTE_W_POOLER_BIAS] = "pooler_bias",
+    [MOTE_W_CLASSIFIER] = "classifier",
+    [MOTE_W_CLASSIFIER_BIAS] = "classifier_bias",
 };
 
 static const char *const layer_names[MOTE_KIND_END] = {

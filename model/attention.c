@@ -27,6 +27,13 @@ static size_t first_seen(const mote_layer *rec, size_t pos)
     return rec->window && pos + 1 > rec->window ? pos + 1 - rec->window : 0;
 }
 
+/* The last one: itself, or with whole attention the end of its text. */
+static size_t last_seen(const mote_run *r, const mote_layer *rec, size_t row)
+{
+    const mote_row *q = &r->rows[row];
+    return rec->attn == MOTE_ATTN_WHOLE ? q->session->length - 1 : q->pos;
+}
+
 /* Copies the queries together, in the form the keys are stored in. */
 static mote_acts gather(const mote_run *r, mote_thread_scratch *own, const queries *q, mote_kv kv)
 {
@@ -57,8 +64,8 @@ static mote_range see(const mote_run *r, mote_thread_scratch *own, const queries
     const mote_layer *rec = r->model->layers[q->layer].rec;
     mote_range all = {MOTE_BLOCK, 0};
     for (size_t i = 0; i < q->n; i++) {
-        size_t pos = r->rows[q->row + i / q->group].pos, base = block * MOTE_BLOCK;
-        size_t lo = first_seen(rec, pos), hi = pos + 1;
+        size_t row = q->row + i / q->group, base = block * MOTE_BLOCK;
+        size_t lo = first_seen(rec, r->rows[row].pos), hi = last_seen(r, rec, row) + 1;
         lo = lo > base ? lo - base : 0;
         hi = hi > base ? hi - base : 0;
         own->lo[i] = (uint16_t)(lo < MOTE_BLOCK ? lo : MOTE_BLOCK);
@@ -127,7 +134,7 @@ static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
     mote_acts acts = gather(r, own, q, r->rows[q->row].session->opts.kv);
     for (size_t i = 0; i < q->n; i++)
         sum[i] = 0.0f;
-    for (size_t b = first; b <= r->rows[last_row].pos / MOTE_BLOCK; b++) {
+    for (size_t b = first; b <= last_seen(r, rec, last_row) / MOTE_BLOCK; b++) {
         attend_block(r, own, q, &acts, b, own->attn[1], stride, max + half, sum + half);
         for (size_t i = 0; i < q->n; i++) {
             float *so_far = own->attn[0] + i * stride, *block = own->attn[1] + i * stride;
@@ -191,9 +198,9 @@ static void attend_few(mote_run *r, uint32_t thread, size_t layer)
     for (size_t row = 0; row < r->n_rows; row++)
         for (size_t head = 0; head < rec->n_kv_heads; head++) {
             queries q = {layer, row, 1, head, group, group};
-            size_t pos = r->rows[row].pos;
+            size_t first = first_seen(rec, r->rows[row].pos) / MOTE_BLOCK;
             mote_acts acts = {0};
-            for (size_t b = first_seen(rec, pos) / MOTE_BLOCK; b <= pos / MOTE_BLOCK; b++, job++) {
+            for (size_t b = first; b <= last_seen(r, rec, row) / MOTE_BLOCK; b++, job++) {
                 if (job % r->n_threads != thread)
                     continue;
                 if (!acts.f32)
@@ -214,12 +221,12 @@ static void attend_few(mote_run *r, uint32_t thread, size_t layer)
 static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t head, float *out)
 {
     const mote_kernels *k = &r->model->kernels;
-    size_t pos = r->rows[row].pos, dim = rec->head_dim, width = r->model->max_head_dim;
-    size_t b = first_seen(rec, pos) / MOTE_BLOCK;
+    size_t dim = rec->head_dim, width = r->model->max_head_dim;
+    size_t b = first_seen(rec, r->rows[row].pos) / MOTE_BLOCK;
     const float *part = partial(r, row, head, b);
     float max = part[width], sum = part[width + 1];
     memcpy(out, part, dim * sizeof *out);
-    for (b++; b <= pos / MOTE_BLOCK; b++) {
+    for (b++; b <= last_seen(r, rec, row) / MOTE_BLOCK; b++) {
         part = partial(r, row, head, b);
         k->merge(out, &max, &sum, part, part[width], part[width + 1], dim);
     }

@@ -115,6 +115,18 @@ static mote_status bind_vector(const mote_image *image, uint32_t place, uint32_t
     return MOTE_OK;
 }
 
+mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint64_t rows,
+                             uint64_t k, mote_mat *out, uint32_t *n_bound, mote_error *err)
+{
+    return bind_matrix(image, place, kind, rows, k, out, n_bound, err);
+}
+
+mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint64_t n,
+                             const float **out, uint32_t *n_bound, mote_error *err)
+{
+    return bind_vector(image, place, kind, n, out, n_bound, err);
+}
+
 /* ---- layers --------------------------------------------------------------------------------- */
 
 typedef struct field_check {
@@ -146,11 +158,15 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
     const mote_layer *l = &layer_records(index)[i];
     const mote_status file = MOTE_ERR_FILE, other = MOTE_ERR_UNSUPPORTED;
     uint32_t heads = l->n_heads, kv = l->n_kv_heads, dim = l->head_dim;
+    const bool encoder = index->pooling != 0;
+    const uint32_t attn = encoder ? MOTE_ATTN_WHOLE : MOTE_ATTN_GROUPED;
     const field_check checks[] = {
-        {l->attn == MOTE_ATTN_GROUPED, other, "layer: attention kind", l->attn, 1},
+        {l->attn == attn, other, "layer: attention kind", l->attn, attn},
+        {!encoder || !(l->rope || l->window), other, "layer: rotary positions or window", i, 0},
         {l->qk_norm <= MOTE_QK_NORM_WHOLE, other, "layer: q/k norm kind", l->qk_norm, 2},
         {is_norm(l->norm), other, "layer: norm kind", l->norm, MOTE_NORM_LAYER},
-        {l->norm_place <= MOTE_NORM_AFTER, other, "layer: norm place", l->norm_place, 2},
+        {encoder ? l->norm_place == MOTE_NORM_OF_SUM : l->norm_place <= MOTE_NORM_AFTER, other,
+         "layer: norm place", l->norm_place, 2},
         {l->mlp == MOTE_MLP_GATED || l->mlp == MOTE_MLP_PLAIN, other, "layer: MLP kind", l->mlp, 2},
         {is_act(l), other, "layer: activation", l->act, MOTE_ACT_GELU_ERF},
         {l->mlp == MOTE_MLP_GATED || !(l->biases & MOTE_BIAS_GATE), file, "layer: bias of no gate",
@@ -208,7 +224,7 @@ static mote_status bind_norms(const mote_image *image, uint32_t place, mote_mode
                               uint32_t *n_bound, mote_error *err)
 {
     const mote_layer *rec = l->rec;
-    const bool before = rec->norm_place != MOTE_NORM_AFTER;
+    const bool before = rec->norm_place <= MOTE_NORM_BEFORE_AND_AFTER;
     const bool after = rec->norm_place != MOTE_NORM_BEFORE;
     const struct {
         mote_norm *to;
@@ -291,7 +307,7 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
     const mote_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
     grow(&m->max_q, (uint64_t)r->n_heads * r->head_dim);
     grow(&m->max_kv, (uint64_t)r->n_kv_heads * r->head_dim);
-    m->has_post_norm |= r->norm_place != MOTE_NORM_BEFORE;
+    m->has_post_norm |= r->norm_place != MOTE_NORM_BEFORE && r->norm_place != MOTE_NORM_OF_SUM;
     m->has_whole_norm |= r->qk_norm == MOTE_QK_NORM_WHOLE;
     grow(&m->max_head_dim, r->head_dim);
     grow(&m->max_ff, r->ff);
@@ -341,7 +357,7 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
     mote_status s;
     if (!x->n_layers)
         return mote_fail(err, MOTE_ERR_UNSUPPORTED, "the file holds a tokenizer, no model", NULL);
-    if (!is_norm(x->final_norm))
+    if (!x->pooling && !is_norm(x->final_norm))
         return mote_fail_got(err, MOTE_ERR_UNSUPPORTED, "final norm kind", NULL, x->final_norm, 2);
     m->n_rope = x->n_rope;
     if (m->n_rope > 8)
@@ -351,6 +367,8 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
     if (!x->n_ctx || x->n_ctx > MOTE_MAX_CONTEXT)
         return mote_fail_got(err, MOTE_ERR_FILE, "context", NULL, x->n_ctx, MOTE_MAX_CONTEXT);
     s = bind_matrix(image, 0, MOTE_W_EMBED, x->n_vocab, x->hidden, &m->embed, n_bound, err);
+    if (x->pooling)
+        return s ? s : mote_bind_encoder(m, image, n_bound, err);
     if (!s && find(x, 0, MOTE_W_HEAD))
         s = bind_matrix(image, 0, MOTE_W_HEAD, x->n_vocab, x->hidden, &m->head, n_bound, err);
     else
@@ -390,11 +408,11 @@ static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer
             continue;
         }
         m->weight_bytes += t[i].bytes;
-        if (t[i].kind < MOTE_W_ROPE || t[i].place)
+        if (t[i].kind < MOTE_W_ROPE || t[i].kind >= MOTE_W_ROPE + 8 || t[i].place)
             m->n_parameters += t[i].shape == MOTE_SHAPE_MATRIX ? t[i].rows * t[i].k : t[i].rows;
     }
     m->decode_read_bytes = m->weight_bytes;
-    if (m->head.data != m->embed.data)
+    if (x->pooling || m->head.data != m->embed.data)
         m->decode_read_bytes -= find(x, 0, MOTE_W_EMBED)->bytes;
     if (m->positions.rows)
         m->decode_read_bytes -= find(x, 0, MOTE_W_POSITIONS)->bytes;

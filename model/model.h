@@ -9,6 +9,7 @@
 #include "include/mote.h"
 #include "kernels/kernels.h"
 #include "loader/format.h"
+#include "model/arena.h"
 
 /* Attention works in blocks of positions that start at multiples of this; results depend on it. */
 #define MOTE_BLOCK 256u
@@ -52,6 +53,10 @@ struct mote_model {
     bool reads_floats, reads_codes;  /* forms of activations the weights want */
     mote_mat embed, head, positions; /* positions.rows 0: none */
     mote_norm final_norm;
+    /* of an encoder: */
+    mote_mat types;
+    mote_norm embed_norm;
+    mote_linear pooler, classifier;     /* with MOTE_POOL_SCORE */
     bool has_post_norm, has_whole_norm; /* some layer's; they take scratch */
     const float *rope[8];               /* inverse frequencies */
     uint32_t rope_half[8];              /* how many */
@@ -116,6 +121,20 @@ struct mote_session {
     float *logits;                /* [n_logits, n_vocab padded to 16] */
     size_t logits_stride;
 };
+
+/* Finds a matrix [rows, k] or a vector [n] in the file and checks it against what its place asks
+ * for; *n_bound counts those that found their use. */
+mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint64_t rows,
+                             uint64_t k, mote_mat *out, uint32_t *n_bound, mote_error *err);
+mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint64_t n,
+                             const float **out, uint32_t *n_bound, mote_error *err);
+/* bind_encoder.c: what an encoder has beside the token embedding and its layers; and what the
+ * layers of either kind of model must be. */
+mote_status mote_bind_encoder(mote_model *m, const mote_image *image, uint32_t *n_bound,
+                              mote_error *err);
+
+/* session.c: rows, activations and thread scratch of a session with model and opts set. */
+void mote_carve_scratch(mote_arena *a, mote_session *s);
 
 /* The model's kernel table. */
 const mote_kernels *mote_model_kernels(const mote_model *model);

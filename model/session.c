@@ -94,7 +94,7 @@ static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scrat
     t->hi = mote_take(a, queries, sizeof(uint16_t));
 }
 
-static void carve_scratch(mote_arena *a, mote_session *s)
+void mote_carve_scratch(mote_arena *a, mote_session *s)
 {
     const mote_model *m = s->model;
     uint64_t b = s->opts.n_batch, few = smaller(s->opts.n_batch, MOTE_FEW_ROWS);
@@ -132,7 +132,7 @@ static mote_session *carve(mote_arena *a, const mote_session *proto, mote_sessio
     plan->state_bytes = a->used;
     carve_kv(a, s);
     plan->kv_bytes = a->used - plan->state_bytes;
-    carve_scratch(a, s);
+    mote_carve_scratch(a, s);
     plan->scratch_bytes = a->used - plan->state_bytes - plan->kv_bytes;
     s->logits_stride = mote_round_up(s->model->index->n_vocab, MOTE_TILE_ROWS);
     if (s->opts.n_batch)
@@ -145,6 +145,9 @@ static mote_session *carve(mote_arena *a, const mote_session *proto, mote_sessio
 static mote_status check(const mote_model *m, const mote_session_opts *o, mote_error *err)
 {
     const mote_status limit = MOTE_ERR_LIMIT;
+    if (m->index->pooling)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED,
+                         "an encoder: it makes embeddings or scores, not text", NULL);
     if (!o->n_ctx || o->n_ctx > m->index->n_ctx)
         return mote_fail_got(err, limit, "context length", NULL, o->n_ctx, m->index->n_ctx);
     if ((unsigned)o->kv > MOTE_KV_Q8)

@@ -198,7 +198,7 @@ TEST(image_refuses_every_bad_field_of_the_index)
         FIELD(mote_index, strings[0].bytes, 9, FILE),
         FIELD(mote_index, strings[15].bytes, UINT32_MAX, FILE),
         FIELD(mote_index, reserved[0], 1, FILE),
-        FIELD(mote_index, reserved[207], 1, FILE),
+        FIELD(mote_index, reserved[183], 1, FILE),
     };
     tiny_opts o = tiny_defaults();
     image_file t = make(&o);

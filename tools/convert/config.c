@@ -199,9 +199,9 @@ static void check_options(graph *g, const family *f)
 static const family *find_family(const char *model_type)
 {
     static const family *const all[] = {
-        &family_llama,    &family_mistral, &family_qwen2,  &family_qwen3,  &family_smollm3,
-        &family_phi3,     &family_gemma,   &family_gemma2, &family_gemma3, &family_olmo2,
-        &family_stablelm, &family_gpt2,    &family_openelm};
+        &family_llama,    &family_mistral, &family_qwen2,   &family_qwen3,  &family_smollm3,
+        &family_phi3,     &family_gemma,   &family_gemma2,  &family_gemma3, &family_olmo2,
+        &family_stablelm, &family_gpt2,    &family_openelm, &family_bert,   &family_xlm_roberta};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->model_type, model_type) == 0)
             return all[i];
@@ -238,7 +238,8 @@ const family *family_choose(graph *g)
     else if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != 1 || !cJSON_IsString(list->child))
         graph_fail(g, MOTE_ERR_FILE, "%s: architectures is not a list of one name",
                    g->src->config_file);
-    else if (strcmp(list->child->valuestring, f->architecture) != 0)
+    else if (strcmp(list->child->valuestring, f->architecture) != 0 &&
+             !is_listed(f->more_architectures, list->child->valuestring))
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: architecture %s is not supported (only %s)",
                    g->src->config_file, list->child->valuestring, f->architecture);
     if (!g->status)

@@ -79,13 +79,14 @@ void graph_add_values(graph *g, uint32_t place, uint32_t kind, const float *valu
 
 typedef struct family {
     const char *model_type, *architecture;
+    const char *const *more_architectures; /* that it can describe as well; ends NULL, or NULL */
     const char *const *options; /* keys that this family reads beyond the common ones; ends NULL */
     void (*describe)(graph *g);
 } family;
 
 extern const family family_llama, family_mistral, family_qwen2, family_qwen3, family_smollm3,
     family_phi3, family_gemma, family_gemma2, family_gemma3, family_olmo2, family_stablelm,
-    family_gpt2, family_openelm;
+    family_gpt2, family_openelm, family_bert, family_xlm_roberta;
 
 /* The family of the configuration, whose options it has checked; g->status tells of failures. */
 const family *family_choose(graph *g);

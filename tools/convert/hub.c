@@ -76,7 +76,7 @@ static mote_status open_weights(source *s, int dir_fd, const char *name, bool *m
 }
 
 /* A shard's name must not lead out of the folder, whatever it says. */
-static bool is_base_name(const char *name)
+bool hub_is_base_name(const char *name)
 {
     size_t n = strlen(name);
     bool plain = n > 0 && n <= 255 && name[0] != '.';
@@ -93,7 +93,7 @@ static mote_status shard_number(source *s, int dir_fd, const char *name, uint32_
             *number = (uint32_t)i;
             return MOTE_OK;
         }
-    if (!is_base_name(name))
+    if (!hub_is_base_name(name))
         return convert_fail(s->err, MOTE_ERR_FILE,
                             INDEX ": the shard name '%s' is no plain file name", name);
     char *copy = pool_copy(&s->pool, name, strlen(name), s->err);
@@ -203,6 +203,8 @@ mote_status hub_open(source *s, int dir_fd)
         status = convert_fail(s->err, MOTE_ERR_FILE, "config.json is missing");
     if (!status && !s->opts->tokenizer_only)
         status = source_check_family(s);
+    if (!status && !s->opts->tokenizer_only)
+        status = hub_read_pooling(s, dir_fd);
     if (!status)
         status = hub_read_texts(s, dir_fd);
     if (!status && !s->opts->tokenizer_only)

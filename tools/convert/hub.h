@@ -15,6 +15,12 @@ mote_status hub_read_json(source *s, int dir_fd, const char *name, size_t max_by
 mote_status hub_read_text(source *s, int dir_fd, const char *name, size_t max_bytes, char **text,
                           size_t *bytes);
 
+/* Is this a plain file name, which cannot lead out of the folder? */
+bool hub_is_base_name(const char *name);
+
+/* hub_pooling.c: the files of sentence-transformers, if there are any. */
+mote_status hub_read_pooling(source *s, int dir_fd);
+
 /* Tokenizer tables, texts, end tokens. */
 mote_status hub_read_texts(source *s, int dir_fd);
 

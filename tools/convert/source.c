@@ -252,6 +252,10 @@ void source_close(source *s)
     for (size_t i = 0; i < s->n_files; i++)
         file_close(&s->files[i]);
     cJSON_Delete(s->config);
+    cJSON_Delete(s->modules);
+    cJSON_Delete(s->pooling);
+    cJSON_Delete(s->sentence);
+    cJSON_Delete(s->transformers);
     tok_free(&s->tok);
     pool_free(&s->pool);
     *s = (source){.bos_id = -1};

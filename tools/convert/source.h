@@ -106,6 +106,12 @@ typedef struct source {
     bool is_gguf; /* llama.cpp's conversion came before: 1 added to gemma's norms, no transposes */
     bool paired_rows; /* rows of q and k come as pairs (2i, 2i+1) of a head, not (i, i + d/2) */
 
+    /* Of sentence-transformers, where a folder has them: modules.json, config.json of the pooling
+     * module, sentence_bert_config.json, config_sentence_transformers.json. */
+    cJSON *modules, *pooling, *sentence, *transformers;
+    const char *pooling_file;  /* name of the second in messages */
+    uint64_t model_max_length; /* of tokenizer_config.json; 0: none */
+
     cJSON *config;           /* NULL: tokenizer_only without one */
     const char *config_file; /* its name in messages */
     tok_tables tok;
