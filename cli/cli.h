@@ -23,7 +23,7 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_PIPE = 141, EXIT_TERMINATED 
 
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
-    const char *bos, *eos, *date, *format, *template_file;
+    const char *bos, *eos, *date, *format, *template_file, *vectors;
     const char *stops[CLI_MAX_STOPS];
     size_t n_stops;
     mote_logit_bias biases[CLI_MAX_BIASES];
@@ -64,8 +64,10 @@ enum {
     OPT_DECODE = 1 << 14,   /* detokenize: --ids, --skip-special */
     OPT_TEMPLATE = 1 << 15,
     OPT_RAW = 1 << 16,
-    OPT_PAIR = 1 << 17, /* a second model is the second argument */
-    OPT_ANY = 1 << 30   /* --help, -q: every command */
+    OPT_PAIR = 1 << 17,    /* a second model is the second argument */
+    OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
+    OPT_VECTORS = 1 << 25, /* embed: --format */
+    OPT_ANY = 1 << 30      /* --help, -q: every command */
 };
 
 /* Fills o for a command from its arguments; an exit code after an error, else 0. */
@@ -300,6 +302,10 @@ uint64_t cli_seed(const cli_opts *o);
  * answer, or returns false with a text for {"error": ...}. Gives the exit code. */
 typedef bool cli_row_fn(void *user, const mote_value *row, cli_out *out, char error[400]);
 int cli_lines(cli_out *out, cli_row_fn *row, void *user);
+/* The same for rows that queue up: row prints nothing, flush answers all that wait, each with its
+ * line end. It is called when no further line is there, and before an error is told. */
+typedef void cli_flush_fn(void *user, cli_out *out);
+int cli_lines_queued(cli_out *out, cli_row_fn *row, cli_flush_fn *flush, void *user);
 /* A member of a dict, NULL: absent. */
 const mote_value *cli_get(const mote_value *dict, const char *key);
 /* A member that is a list of ids (malloc'ed). */
@@ -346,6 +352,8 @@ int cmd_template(const cli_opts *o);
 int cmd_logits(const cli_opts *o);
 int cmd_perplexity(const cli_opts *o);
 int cmd_compare(const cli_opts *o);
+int cmd_embed(const cli_opts *o);
+int cmd_rerank(const cli_opts *o);
 int cmd_bench(const cli_opts *o);
 int cmd_doctor(const cli_opts *o);
 

@@ -15,6 +15,7 @@
 typedef struct lines {
     cli_out *out;
     cli_row_fn *row;
+    cli_flush_fn *flush; /* NULL: row answers at once */
     void *user;
     char *input;                   /* [cap] */
     size_t cap, n, taken, scanned; /* scanned: no line ends before */
@@ -97,10 +98,13 @@ static void answer(lines *l, const char *text, size_t bytes)
         strcpy(error, "the line is no JSON object");
     else
         ok = l->row(l->user, &value, l->out, error);
-    if (ok)
+    if (ok && !l->flush)
         cli_json_end_line(l->out);
-    else
-        cli_json_error(l->out, error);
+    if (ok)
+        return;
+    if (l->flush)
+        l->flush(l->user, l->out);
+    cli_json_error(l->out, error);
 }
 
 /* ---- all lines ------------------------------------------------------------------------------ */
@@ -152,22 +156,32 @@ static void answer_input(lines *l)
         l->taken += bytes + (end != NULL);
         if (!is_blank(text, bytes))
             answer(l, text, bytes);
-        cli_flush(l->out);
+        if (!l->flush)
+            cli_flush(l->out);
     }
 }
 
-int cli_lines(cli_out *out, cli_row_fn *row, void *user)
+int cli_lines_queued(cli_out *out, cli_row_fn *row, cli_flush_fn *flush, void *user)
 {
-    lines l = {.out = out, .row = row, .user = user};
+    lines l = {.out = out, .row = row, .flush = flush, .user = user};
     int code = 0;
     while (!code && !l.ended && !out->failed) {
         code = cli_interrupted() ? cli_interrupted() : read_more(&l);
         if (!code)
             answer_input(&l);
+        if (flush) {
+            flush(user, out);
+            cli_flush(out);
+        }
     }
     free(l.input);
     free(l.memory);
     return code ? code : cli_interrupted();
+}
+
+int cli_lines(cli_out *out, cli_row_fn *row, void *user)
+{
+    return cli_lines_queued(out, row, NULL, user);
 }
 
 bool cli_parse_ids(cli_ids *out, const cli_text *text)

@@ -45,6 +45,14 @@ const cli_command cli_commands[] = {
     {"template", "MODEL | --file TEMPLATE", "Messages to a prompt, by a chat template.",
      "--jsonl: {\"messages\",\"add_generation_prompt\",...} -> {\"text\"}",
      OPT_MODEL | OPT_TEMPLATE | OPT_CHAT | OPT_JSONL, cmd_template},
+    {"embed", "MODEL [-p TEXT | -f FILE]", "Text to an embedding, by an encoder.",
+     "--jsonl: {\"text\"} or {\"ids\",\"token_type_ids\"} -> "
+     "{\"embedding\",\"tokens\",\"truncated\"}",
+     OPT_MODEL | OPT_TEXT | OPT_ENCODER | OPT_VECTORS | OPT_CPU | OPT_JSON | OPT_JSONL, cmd_embed},
+    {"rerank", "MODEL -p QUERY [-f FILE]", "Scores passages for a query, by a cross-encoder.",
+     "The passages are the lines of the file or of stdin; the best comes first.\n"
+     "--jsonl: {\"query\",\"passage\"} -> {\"score\",\"tokens\",\"truncated\"}",
+     OPT_MODEL | OPT_TEXT | OPT_ENCODER | OPT_CPU | OPT_JSON | OPT_JSONL, cmd_rerank},
     {"logits", "MODEL --jsonl | --ids IDS -o FILE", "Raw logits.",
      "--jsonl: {\"ids\",\"greedy\":N} -> {\"hash\",\"argmax\",\"greedy\"}\n"
      "-o: a safetensors file with the tensor logits [n, vocabulary]",

@@ -74,7 +74,9 @@ static const option options[] = {
      "most 4096"},
     {"-b", "--batch-size", WHOLE, OPT_MEMORY, AT(n_batch), 0, 65536, "0", "N",
      "tokens of the prompt in one go; 0: 512, for logits and perplexity 64"},
-    {"-t", "--threads", WHOLE, OPT_MEMORY, AT(threads), 0, 1024, "0", "N",
+    {"-b", "--batch-size", WHOLE, OPT_ENCODER, AT(n_batch), 0, 65536, "0", "N",
+     "tokens in one go, of all texts together; 0: 2048, or as many as one text can have"},
+    {"-t", "--threads", WHOLE, OPT_MEMORY | OPT_ENCODER, AT(threads), 0, 1024, "0", "N",
      "threads; 0: one for each physical performance core that may be used"},
     {"-tb", "--threads-batch", WHOLE, OPT_MEMORY, AT(batch_threads), 0, 1024, "0", "N",
      "threads for the prompt; 0: as -t"},
@@ -123,6 +125,9 @@ static const option options[] = {
     {NULL, "--eos", TEXT, OPT_TEMPLATE, AT(eos), 0, 0, NULL, "TEXT", "value of eos_token"},
     {NULL, "--date", TEXT, OPT_TEMPLATE, AT(date), 0, 0, NULL, "DATE",
      "the date that templates see: 2026-11-21 or 2026-11-21T08:00:00"},
+
+    {NULL, "--format", CHOICE, OPT_VECTORS, AT(vectors), 0, 0, "f32", "f32|base64",
+     "numbers as digits, or their bytes (little-endian float32) in base 64"},
 
     {NULL, "--json", FLAG, OPT_JSON, AT(json), 0, 0, NULL, NULL, "answer with one JSON object"},
     {NULL, "--jsonl", FLAG, OPT_JSONL, AT(jsonl), 0, 0, NULL, NULL,

@@ -220,6 +220,14 @@ static enum mote_type asked_type(mote_convert_type type)
     return types[type];
 }
 
+/* Small tables of an encoder, which every token or text goes through: their rounding costs more
+ * than their bytes. */
+static bool stays_f16(const out_tensor *t)
+{
+    return !t->place && (t->kind == MOTE_W_POSITIONS || t->kind == MOTE_W_TYPES ||
+                         t->kind == MOTE_W_CLASSIFIER);
+}
+
 static void choose_type(out_tensor *t, mote_convert_type type, bool keeps_types)
 {
     if (type == MOTE_CONVERT_AUTO)
@@ -228,6 +236,8 @@ static void choose_type(out_tensor *t, mote_convert_type type, bool keeps_types)
     t->type = keep ? kept_type(t->src->type) : asked_type(type);
     if (t->type == MOTE_Q4 && !keep && !fits_q4(t))
         t->type = MOTE_Q8;
+    if (t->type >= MOTE_Q8 && !keep && stays_f16(t))
+        t->type = MOTE_F16;
     if (t->type >= MOTE_Q8)
         t->group = t->type == MOTE_Q8 && !keep && t->k % 64 == 0 ? 64 : 32;
 }
