@@ -5,8 +5,6 @@
 
 #include "cli/encoder.h"
 
-#define BATCH_TEXTS 32u
-
 static bool wants_base64(const cli_encoder *x)
 {
     return strcmp(x->engine->o->vectors, "base64") == 0;
@@ -47,6 +45,10 @@ static void answer(const cli_encoder *x, cli_out *out, const mote_encode_text *t
     out->comma = true;
     cli_json_uint(out, "tokens", t->n_ids);
     cli_json_bool(out, "truncated", t->n_ids < whole);
+    if (!x->engine->o->jsonl) {
+        cli_json_key(out, "memory");
+        cli_encoder_memory_json(out, x->engine, &x->used);
+    }
     cli_json_close(out, '}');
 }
 
@@ -95,7 +97,7 @@ int cmd_embed(const cli_opts *o)
     int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
     if (code)
         return code;
-    code = cli_encoder_open(&x, &e, false, o->jsonl ? BATCH_TEXTS : 1);
+    code = cli_encoder_open(&x, &e, false);
     x.answer = answer;
     if (!code && o->jsonl) {
         code = cli_lines_queued(&out, embed_row, cli_encoder_flush, &x);

@@ -115,6 +115,28 @@ static void json_tensors(cli_out *out, const cli_engine *e)
     cli_json_close(out, ']');
 }
 
+static const char *pooling_name(const mote_encoder_info *x)
+{
+    static const char *const names[] = {"none", "mean", "cls", "score"};
+    return names[x->pooling];
+}
+
+static void json_encoder(cli_out *out, const cli_engine *e)
+{
+    mote_encoder_info x;
+    mote_model_get_encoder(e->model, &x);
+    if (x.pooling == MOTE_POOL_NONE)
+        return;
+    cli_json_key(out, "encoder");
+    cli_json_open(out, '{');
+    cli_json_text(out, "pooling", pooling_name(&x));
+    cli_json_bool(out, "normalize", x.normalize);
+    cli_json_uint(out, "n_out", x.n_out);
+    cli_json_uint(out, "max_tokens", x.max_tokens);
+    cli_json_uint(out, "n_types", x.n_types);
+    cli_json_close(out, '}');
+}
+
 static void json_model(cli_out *out, const cli_engine *e)
 {
     mote_model_info m;
@@ -130,6 +152,7 @@ static void json_model(cli_out *out, const cli_engine *e)
     cli_json_uint(out, "n_parameters", m.n_parameters);
     cli_json_uint(out, "weight_bytes", m.weight_bytes);
     cli_json_uint(out, "decode_read_bytes", m.decode_read_bytes);
+    json_encoder(out, e);
 }
 
 static void print_json(cli_out *out, const cli_engine *e, const file_sums *f)
@@ -171,6 +194,20 @@ static void line(cli_out *out, const char *label, mote_text text)
     cli_puts(out, "\n");
 }
 
+static void print_encoder(cli_out *out, const cli_engine *e)
+{
+    mote_encoder_info x;
+    mote_model_get_encoder(e->model, &x);
+    if (x.pooling == MOTE_POOL_SCORE)
+        cli_printf(out, "encoder       scores of pairs, %u of them; pairs of at most %u tokens\n",
+                   x.n_out, x.max_tokens);
+    else if (x.pooling)
+        cli_printf(out,
+                   "encoder       embeddings of %u numbers, pooling %s%s; texts of at most %u "
+                   "tokens\n",
+                   x.n_out, pooling_name(&x), x.normalize ? ", normalised" : "", x.max_tokens);
+}
+
 static void print_model(cli_out *out, const cli_engine *e)
 {
     mote_model_info m;
@@ -183,6 +220,7 @@ static void print_model(cli_out *out, const cli_engine *e)
     cli_printf(out, "vocabulary    %u\n", m.n_vocab);
     cli_printf(out, "context       %u positions\n", m.n_ctx_train);
     cli_printf(out, "read a token  %s\n", cli_size(size, m.decode_read_bytes));
+    print_encoder(out, e);
 }
 
 static void print_tokens(cli_out *out, const cli_engine *e)

@@ -2,7 +2,7 @@
  * allocates, because it asks the same function. */
 #include <inttypes.h>
 
-#include "cli/cli.h"
+#include "cli/encoder.h"
 
 static void print_people(cli_out *out, const mote_session_opts *so, const cli_opts *o,
                          const cli_memory *m)
@@ -43,6 +43,49 @@ static void print_json(cli_out *out, const mote_session_opts *so, const cli_opts
     cli_json_end_line(out);
 }
 
+static int plan_encoder(cli_out *out, const cli_engine *e)
+{
+    cli_encoder_memory m;
+    char size[32];
+    int code = cli_encoder_plan(e, &m);
+    if (code)
+        return code;
+    if (e->o->json) {
+        cli_json_open(out, '{');
+        cli_json_uint(out, "n_tokens", m.opts.n_tokens);
+        cli_json_uint(out, "n_texts", m.opts.n_texts);
+        cli_json_uint(out, "threads", m.opts.n_threads);
+        cli_json_key(out, "memory");
+        cli_encoder_memory_json(out, e, &m);
+        cli_json_close(out, '}');
+        cli_json_end_line(out);
+        return 0;
+    }
+    const struct {
+        const char *name;
+        uint64_t bytes;
+    } lines[] = {{"model", e->used.model},
+                 {"tokenizer", e->used.tokenizer},
+                 {"encoder", m.encoder.state_bytes},
+                 {"keys and values", m.encoder.kv_bytes},
+                 {"scratch", m.encoder.scratch_bytes},
+                 {"queue", m.queue},
+                 {"all of it", m.total}};
+    cli_printf(out, "batch of %u tokens, %u texts, threads %u\n", m.opts.n_tokens, m.opts.n_texts,
+               m.opts.n_threads);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        cli_printf(out, "%-16s %14" PRIu64 "  %s\n", lines[i].name, lines[i].bytes,
+                   cli_size(size, lines[i].bytes));
+    return 0;
+}
+
+static bool is_encoder(const cli_engine *e)
+{
+    mote_encoder_info info;
+    mote_model_get_encoder(e->model, &info);
+    return info.pooling != MOTE_POOL_NONE;
+}
+
 int cmd_plan(const cli_opts *o)
 {
     cli_engine e;
@@ -52,6 +95,11 @@ int cmd_plan(const cli_opts *o)
     int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
     if (code)
         return code;
+    if (is_encoder(&e)) {
+        code = plan_encoder(&out, &e);
+        cli_engine_close(&e);
+        return cli_out_close(&out, code);
+    }
     code = cli_session_options(&e, cli_default_context(&e), 512, false, &so);
     if (!code)
         code = cli_engine_plan(&e, &so, true, &m);

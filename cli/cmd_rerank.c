@@ -6,8 +6,6 @@
 
 #include "cli/encoder.h"
 
-#define BATCH_TEXTS 32u
-
 static void answer(const cli_encoder *x, cli_out *out, const mote_encode_text *t, size_t whole)
 {
     cli_json_open(out, '{');
@@ -165,7 +163,7 @@ int cmd_rerank(const cli_opts *o)
     int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
     if (code)
         return code;
-    code = cli_encoder_open(&x, &e, true, BATCH_TEXTS);
+    code = cli_encoder_open(&x, &e, true);
     x.answer = answer;
     if (!code && o->jsonl) {
         code = cli_lines_queued(&out, rerank_row, cli_encoder_flush, &x);

@@ -11,18 +11,49 @@
 #include <string.h>
 
 #define BATCH_TOKENS 2048u
+#define BATCH_TEXTS 32u
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-int cli_encoder_options(const cli_engine *e, uint32_t max_texts, mote_encoder_opts *out)
+int cli_encoder_plan(const cli_engine *e, cli_encoder_memory *m)
 {
     const cli_opts *o = e->o;
+    mote_encoder_info info;
+    mote_error err;
+    mote_model_get_encoder(e->model, &info);
     uint32_t n = e->info.n_ctx > BATCH_TOKENS ? e->info.n_ctx : BATCH_TOKENS;
-    *out =
-        (mote_encoder_opts){.n_tokens = o->n_batch ? (uint32_t)o->n_batch : n,
-                            .n_threads = o->threads ? (uint32_t)o->threads : mote_host_threads()};
-    out->n_texts = max_texts < out->n_tokens ? max_texts : out->n_tokens;
+    n = o->n_batch ? (uint32_t)o->n_batch : n;
+    *m =
+        (cli_encoder_memory){.opts = {.n_tokens = n, .n_texts = n < BATCH_TEXTS ? n : BATCH_TEXTS}};
+    m->opts.n_threads = o->threads ? (uint32_t)o->threads : mote_host_threads();
+    if (n < info.max_tokens)
+        return cli_error(EXIT_USAGE, "-b", "a text can have %u tokens, and a batch holds %u",
+                         info.max_tokens, n);
+    if (mote_encoder_plan_bytes(&m->encoder, e->model, &m->opts, &err))
+        return cli_fail(o->model, &err);
+    m->queue = (uint64_t)m->opts.n_texts *
+                   (sizeof(mote_encode_text) + sizeof(size_t) + info.n_out * sizeof(float)) +
+               (uint64_t)n * (sizeof(int32_t) + 1);
+    m->total = e->used.model + e->used.tokenizer + m->encoder.total_bytes + m->queue;
     return 0;
+}
+
+void cli_encoder_memory_json(cli_out *out, const cli_engine *e, const cli_encoder_memory *m)
+{
+    cli_json_open(out, '{');
+    cli_json_uint(out, "file", e->used.file);
+    cli_json_uint(out, "model", e->used.model);
+    cli_json_uint(out, "tokenizer", e->used.tokenizer);
+    cli_json_key(out, "encoder");
+    cli_json_open(out, '{');
+    cli_json_uint(out, "state", m->encoder.state_bytes);
+    cli_json_uint(out, "kv", m->encoder.kv_bytes);
+    cli_json_uint(out, "scratch", m->encoder.scratch_bytes);
+    cli_json_uint(out, "total", m->encoder.total_bytes);
+    cli_json_close(out, '}');
+    cli_json_uint(out, "queue", m->queue);
+    cli_json_uint(out, "total", m->total);
+    cli_json_close(out, '}');
 }
 
 static bool same_ids(const int32_t *a, const int32_t *b, size_t n)
@@ -71,18 +102,17 @@ static int check_kind(const cli_encoder *x, bool pair)
     return 0;
 }
 
-static int make(cli_encoder *x, const mote_encoder_opts *opts)
+static int make(cli_encoder *x)
 {
-    mote_encoder_plan plan;
     mote_error err;
     cli_engine *e = x->engine;
-    if (mote_encoder_plan_bytes(&plan, e->model, opts, &err))
-        return cli_fail(e->o->model, &err);
-    void *mem = mote_host_alloc(plan.total_bytes);
+    const mote_encoder_opts *opts = &x->used.opts;
+    const size_t bytes = x->used.encoder.total_bytes;
+    void *mem = mote_host_alloc(bytes);
     if (!mem)
         return cli_error(MOTE_ERR_MEMORY, NULL, "no memory for %llu bytes; less: -b",
-                         (unsigned long long)plan.total_bytes);
-    if (mote_encoder_init(&x->encoder, mem, plan.total_bytes, e->model, opts, &err)) {
+                         (unsigned long long)bytes);
+    if (mote_encoder_init(&x->encoder, mem, bytes, e->model, opts, &err)) {
         mote_host_free(mem);
         return cli_fail(e->o->model, &err);
     }
@@ -96,19 +126,15 @@ static int make(cli_encoder *x, const mote_encoder_opts *opts)
     return x->queue && x->whole && x->ids && x->types && x->out ? 0 : cli_no_memory();
 }
 
-int cli_encoder_open(cli_encoder *x, cli_engine *e, bool pair, uint32_t max_texts)
+int cli_encoder_open(cli_encoder *x, cli_engine *e, bool pair)
 {
-    mote_encoder_opts opts;
     *x = (cli_encoder){.engine = e, .most_tokens = e->info.n_ctx};
     mote_model_get_encoder(e->model, &x->info);
     int code = check_kind(x, pair);
     if (!code)
-        code = cli_encoder_options(e, max_texts, &opts);
-    if (!code && opts.n_tokens < x->info.max_tokens)
-        code = cli_error(EXIT_USAGE, "-b", "a text can have %u tokens, and a batch holds %u",
-                         x->info.max_tokens, opts.n_tokens);
+        code = cli_encoder_plan(e, &x->used);
     if (!code)
-        code = make(x, &opts);
+        code = make(x);
     if (!code && e->tokenizer)
         code = find_special(x);
     if (!code && x->info.max_tokens < x->open.n + x->close.n * (1 + x->info.pair_joins))

@@ -5,6 +5,13 @@
 
 #include "cli/cli.h"
 
+/* Bytes of all that embed or rerank have in memory for a model. */
+typedef struct cli_encoder_memory {
+    mote_encoder_opts opts;
+    mote_encoder_plan encoder;
+    uint64_t queue, total; /* total: without the file, which is mapped */
+} cli_encoder_memory;
+
 typedef struct cli_encoder {
     cli_engine *engine;
     mote_encoder_info info;
@@ -18,16 +25,18 @@ typedef struct cli_encoder {
     int32_t *ids;             /* [n_tokens] */
     uint8_t *types;           /* [n_tokens] */
     float *out;               /* [n_texts, n_out] */
-    size_t n_cut;             /* texts that were cut, in all */
+    cli_encoder_memory used;
+    size_t n_cut; /* texts that were cut, in all */
     /* Prints the answer to a text; whole: its tokens before truncation. */
     void (*answer)(const struct cli_encoder *x, cli_out *out, const mote_encode_text *t,
                    size_t whole);
 } cli_encoder;
 
-/* Exact sizes from -b and -t. max_texts: texts in one go at most. */
-int cli_encoder_options(const cli_engine *e, uint32_t max_texts, mote_encoder_opts *out);
+/* What embed and rerank would use, by -b and -t; the very numbers that cli_encoder_open takes. */
+int cli_encoder_plan(const cli_engine *e, cli_encoder_memory *out);
+void cli_encoder_memory_json(cli_out *out, const cli_engine *e, const cli_encoder_memory *m);
 /* e has a model. pair: for scores, else for embeddings; an exit code if the file has the other. */
-int cli_encoder_open(cli_encoder *x, cli_engine *e, bool pair, uint32_t max_texts);
+int cli_encoder_open(cli_encoder *x, cli_engine *e, bool pair);
 void cli_encoder_close(cli_encoder *x);
 
 /* Takes a text, or with b a pair, into the queue, cut to what the model takes; answers what is
