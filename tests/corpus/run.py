@@ -10,9 +10,11 @@ import sys
 import tempfile
 import time
 
+import encoders
 import own
 import sources
 import tiny
+import tiny_encoder
 
 MOTE = os.path.join(os.environ.get("MOTE_BUILD", "build/release"), "mote")
 SANITIZED = "san" in os.environ.get("MOTE_BUILD", "")
@@ -85,11 +87,11 @@ def place_kinds(part, tmp):
                   (tmp / "out.mote").exists() and "out.mote")
 
 
-def source_kinds(every, part, tmp):
+def source_kinds(kinds, write_folder, part, tmp):
     good = tmp / "good"
     good.mkdir()
-    tiny.write_folder(good)
-    for name, codes, make in sources.kinds(every):
+    write_folder(good)
+    for name, codes, make in kinds:
         if part not in name:
             continue
         folder, out = tmp / "source", tmp / "out"
@@ -102,6 +104,7 @@ def source_kinds(every, part, tmp):
         judge(name, codes, result, left if result[0] else None)
         shutil.rmtree(folder)
         shutil.rmtree(out)
+    shutil.rmtree(good)
 
 
 def main():
@@ -126,7 +129,8 @@ def main():
                         "-q"], check=True)
         own_kinds((tmp / "good.mote").read_bytes(), every, part, tmp)
         place_kinds(part, tmp)
-        source_kinds(every, part, tmp)
+        source_kinds(sources.kinds(every), tiny.write_folder, part, tmp)
+        source_kinds(encoders.kinds(), tiny_encoder.write_folder, part, tmp)
     print(f"corpus: slowest {slowest[0] * 1000:.0f} ms ({slowest[1]}), "
           f"largest {largest[0] / 1024:.1f} MB ({largest[1]})")
     print(f"{counts['passed']} passed, {counts['failed']} failed, 0 skipped")

@@ -92,7 +92,7 @@ static void read_max_tokens(graph *g)
     if (item && !cJSON_IsNull(item) && !json_integer(item, 3, UINT32_MAX, &most))
         graph_fail(g, MOTE_ERR_FILE,
                    "sentence_bert_config.json: max_seq_length is no whole number above 2");
-    if (most > g->index.n_ctx && item && !cJSON_IsNull(item))
+    else if (most > g->index.n_ctx && item && !cJSON_IsNull(item))
         source_note(s, "sentence_bert_config.json: max_seq_length is more than the %u positions",
                     g->index.n_ctx);
     g->index.max_tokens = most < g->index.n_ctx ? (uint32_t)most : g->index.n_ctx;
