@@ -92,8 +92,8 @@ typedef struct mote_index { /* 512 bytes */
 } mote_index;
 
 enum mote_norm_kind { MOTE_NORM_NONE = 0, MOTE_NORM_RMS = 1, MOTE_NORM_LAYER = 2 /* has a bias */ };
-/* Where norms stand: before a part of the layer (x += f(norm(x))), after it (x += norm(f(x))), both,
- * or behind the sum (x = norm(x + f(x)), encoders). */
+/* Where norms stand: before a part of the layer (x += f(norm(x))), after it (x += norm(f(x))), or
+ * both; in an encoder behind the sum (x = norm(x + f(x))). */
 enum mote_norm_place {
     MOTE_NORM_BEFORE = 0,
     MOTE_NORM_BEFORE_AND_AFTER = 1,

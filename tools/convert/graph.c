@@ -224,8 +224,8 @@ static enum mote_type asked_type(mote_convert_type type)
  * than their bytes. */
 static bool stays_f16(const out_tensor *t)
 {
-    return !t->place && (t->kind == MOTE_W_POSITIONS || t->kind == MOTE_W_TYPES ||
-                         t->kind == MOTE_W_CLASSIFIER);
+    return !t->place &&
+           (t->kind == MOTE_W_POSITIONS || t->kind == MOTE_W_TYPES || t->kind == MOTE_W_CLASSIFIER);
 }
 
 static void choose_type(out_tensor *t, mote_convert_type type, bool keeps_types)
