@@ -26,6 +26,19 @@ tiny_opts tiny_defaults(void)
                        .n_ctx = 512};
 }
 
+tiny_opts tiny_encoder(uint32_t pooling)
+{
+    tiny_opts o = tiny_defaults();
+    o.pooling = pooling;
+    o.norm = MOTE_NORM_LAYER;
+    o.norm_place = MOTE_NORM_OF_SUM;
+    o.mlp = MOTE_MLP_PLAIN;
+    o.act = MOTE_ACT_GELU_ERF;
+    o.biases = MOTE_BIAS_ALL & ~(uint32_t)MOTE_BIAS_GATE;
+    o.no_rope = o.positions = true;
+    return o;
+}
+
 /* ---- records -------------------------------------------------------------------------------- */
 
 static void add_vector(builder *b, uint32_t place, uint32_t kind, uint64_t n)
@@ -62,7 +75,8 @@ static void add_layer(builder *b, uint32_t place)
     const tiny_opts *o = &b->o;
     uint32_t dq = o->n_heads * o->head_dim, dkv = o->n_kv_heads * o->head_dim;
     bool whole = o->qk_norm == MOTE_QK_NORM_WHOLE, gated = o->mlp != MOTE_MLP_PLAIN;
-    bool before = o->norm_place != MOTE_NORM_AFTER, after = o->norm_place != MOTE_NORM_BEFORE;
+    bool before = o->norm_place <= MOTE_NORM_BEFORE_AND_AFTER,
+         after = o->norm_place != MOTE_NORM_BEFORE;
     bool layer = o->norm == MOTE_NORM_LAYER;
     const struct {
         uint32_t kind, rows, k;
@@ -99,6 +113,20 @@ static void add_layer(builder *b, uint32_t place)
         else if (all[i].wanted)
             add_vector(b, place, all[i].kind, all[i].rows);
     }
+}
+
+static void add_encoder(builder *b)
+{
+    const tiny_opts *o = &b->o;
+    add_matrix(b, 0, MOTE_W_TYPES, 2, o->hidden);
+    add_vector(b, 0, MOTE_W_EMBED_NORM, o->hidden);
+    add_vector(b, 0, MOTE_W_EMBED_NORM_BIAS, o->hidden);
+    if (o->pooling != MOTE_POOL_SCORE)
+        return;
+    add_matrix(b, 0, MOTE_W_POOLER, o->hidden, o->hidden);
+    add_vector(b, 0, MOTE_W_POOLER_BIAS, o->hidden);
+    add_matrix(b, 0, MOTE_W_CLASSIFIER, 3, o->hidden);
+    add_vector(b, 0, MOTE_W_CLASSIFIER_BIAS, 3);
 }
 
 /* ---- contents ------------------------------------------------------------------------------- */
@@ -167,7 +195,7 @@ static void fill_tile(uint8_t *p, const mote_tensor *t, uint64_t *seed)
 
 static void fill_vector(uint8_t *p, const mote_tensor *t, const tiny_opts *o, uint64_t *seed)
 {
-    bool rope = !t->place && t->kind >= MOTE_W_ROPE;
+    bool rope = !t->place && t->kind >= MOTE_W_ROPE && t->kind < MOTE_W_ROPE + 8;
     static const uint64_t biases =
         UINT64_C(15) << MOTE_L_Q_BIAS | UINT64_C(7) << MOTE_L_GATE_BIAS |
         UINT64_C(1) << MOTE_L_ATTN_NORM_BIAS | UINT64_C(1) << MOTE_L_ATTN_POST_NORM_BIAS |
@@ -206,6 +234,15 @@ static void fill_index(mote_index *x, const tiny_opts *o)
     x->n_ctx = o->n_ctx;
     x->final_norm = o->norm ? o->norm : MOTE_NORM_RMS;
     x->final_norm_eps = 1e-5f;
+    if (o->pooling) {
+        x->final_norm = MOTE_NORM_NONE;
+        x->pooling = o->pooling;
+        x->normalize = o->pooling != MOTE_POOL_SCORE;
+        x->max_tokens = 400;
+        x->n_types = 2;
+        x->n_labels = o->pooling == MOTE_POOL_SCORE ? 3 : 0;
+        x->pair_joins = 1;
+    }
     x->embed_scale = x->logit_scale = 1;
     x->logit_softcap = o->logit_softcap;
     x->rope_long_from = o->rope_long_from;
@@ -216,7 +253,7 @@ static void fill_index(mote_index *x, const tiny_opts *o)
     x->strings[MOTE_STR_NAME] = (mote_string){0, 4};
     x->strings[MOTE_STR_FAMILY] = (mote_string){4, 4};
     for (uint32_t i = 0; i < o->n_layers; i++)
-        l[i] = (mote_layer){.attn = MOTE_ATTN_GROUPED,
+        l[i] = (mote_layer){.attn = o->pooling ? MOTE_ATTN_WHOLE : MOTE_ATTN_GROUPED,
                             .n_heads = o->n_heads,
                             .n_kv_heads = o->n_kv_heads,
                             .head_dim = o->head_dim,
@@ -243,10 +280,11 @@ static uint64_t describe(builder *b, uint64_t *index_bytes)
 {
     const tiny_opts *o = &b->o;
     add_matrix(b, 0, MOTE_W_EMBED, o->n_vocab, o->hidden);
-    add_vector(b, 0, MOTE_W_FINAL_NORM, o->hidden);
+    if (!o->pooling)
+        add_vector(b, 0, MOTE_W_FINAL_NORM, o->hidden);
     if (o->untied)
         add_matrix(b, 0, MOTE_W_HEAD, o->n_vocab, o->hidden);
-    if (o->norm == MOTE_NORM_LAYER)
+    if (o->norm == MOTE_NORM_LAYER && !o->pooling)
         add_vector(b, 0, MOTE_W_FINAL_NORM_BIAS, o->hidden);
     if (o->positions)
         add_matrix(b, 0, MOTE_W_POSITIONS, o->n_ctx, o->hidden);
@@ -254,6 +292,8 @@ static uint64_t describe(builder *b, uint64_t *index_bytes)
         add_vector(b, 0, MOTE_W_ROPE, o->head_dim / 2);
     if (o->rope_long_from)
         add_vector(b, 0, MOTE_W_ROPE + 1, o->head_dim / 2);
+    if (o->pooling)
+        add_encoder(b);
     for (uint32_t i = 0; i < o->n_layers; i++)
         add_layer(b, i + 1);
     b->strings_at =

@@ -16,6 +16,7 @@ typedef struct tiny_opts {
     uint32_t biases;                              /* MOTE_BIAS_... */
     uint32_t qk_norm, norm, norm_place, mlp, act; /* enumerations of format.h; 0: none, RMS, before,
                                                    * gated, SiLU */
+    uint32_t pooling;                             /* an encoder's; 0: none */
     uint32_t rope_long_from;                      /* a second rope table; 0: none */
     float attn_softcap, logit_softcap;
     bool untied, no_rope, positions;
@@ -23,6 +24,9 @@ typedef struct tiny_opts {
 
 /* 2 layers, hidden 64, 4 heads on 2, vocabulary 80, context 512, f32, tied. */
 tiny_opts tiny_defaults(void);
+
+/* An encoder of 2 layers: 2 token types, texts of at most 400 tokens, 3 labels for scores. */
+tiny_opts tiny_encoder(uint32_t pooling);
 
 /* The bytes of the file (aligned to MOTE_ALIGN); free() them. */
 uint8_t *tiny_image(const tiny_opts *o, size_t *bytes);
