@@ -1,6 +1,7 @@
-/* nfc.c: Unicode's normal forms (standard annex 15); which one, the table in the file decides. Text is copied up to a character
- * that composing could change; from the starter before it up to the next character that certainly
- * begins anew, characters are decomposed, put in order and composed. Data: tables.h. */
+/* nfc.c: Unicode's normal forms (standard annex 15); which one, the table in the file decides. Text
+ * is copied up to a character that composing could change; from the starter before it up to the
+ * next character that certainly begins anew, characters are decomposed, put in order and composed.
+ * Data: tables.h. */
 #include <string.h>
 
 #include "tokenizer/tokenizer.h"
