@@ -1,7 +1,7 @@
 /* tokenizer.c: how fast texts become ids, and whether time grows with the text and no faster.
  * Usage: bench_tokenizer MODEL.mote [TEXT]. Prints MB/s for the text (or for made ones of 1 and 2
- * MiB of every sort) and t(2n)/t(n). Built by hand: cc -O2 -I. bench/tokenizer.c build/.../libmote.a
- */
+ * MiB of every sort) and t(2n)/t(n). Built by hand:
+ * cc -O2 -I. bench/tokenizer.c build/release/libmote.a -lm -lpthread -lopenblas */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -32,7 +32,7 @@ typedef struct cli_opts {
         repeat_last_n;
     int64_t seed, depth, repeats, window;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
-    bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special;
+    bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
     bool tokenizer_only, help;
 } cli_opts;
 
@@ -60,7 +60,7 @@ enum {
     OPT_BENCH = 1 << 10,
     OPT_LOGITS = 1 << 11,
     OPT_IDS_FILE = 1 << 12, /* perplexity: --ids FILE, --window */
-    OPT_SPECIAL = 1 << 13,  /* tokenize: --no-special */
+    OPT_SPECIAL = 1 << 13,  /* tokenize: --no-special, --count */
     OPT_DECODE = 1 << 14,   /* detokenize: --ids, --skip-special */
     OPT_TEMPLATE = 1 << 15,
     OPT_RAW = 1 << 16,

@@ -6,6 +6,17 @@
 
 static unsigned flags(const cli_opts *o) { return o->no_special ? 0 : MOTE_ENCODE_ADD_SPECIAL; }
 
+/* {"ids": [...]} or {"count": n} */
+static void print_json(cli_out *out, const cli_engine *e, const cli_ids *ids)
+{
+    cli_json_open(out, '{');
+    if (e->o->count)
+        cli_json_uint(out, "count", ids->n);
+    else
+        cli_json_ids(out, "ids", ids->ids, ids->n);
+    cli_json_close(out, '}');
+}
+
 /* ---- tokenize ------------------------------------------------------------------------------- */
 
 static bool tokenize_row(void *user, const mote_value *row, cli_out *out, char error[400])
@@ -23,9 +34,7 @@ static bool tokenize_row(void *user, const mote_value *row, cli_out *out, char e
         cli_error_text(error, 400, &err);
         return false;
     }
-    cli_json_open(out, '{');
-    cli_json_ids(out, "ids", ids.ids, ids.n);
-    cli_json_close(out, '}');
+    print_json(out, e, &ids);
     free(ids.ids);
     return true;
 }
@@ -51,10 +60,10 @@ static int tokenize_text(cli_engine *e, cli_out *out)
     if (!code && cli_encode(e, text.ptr, text.bytes, flags(e->o), NULL, 0, &ids, &err))
         code = cli_fail(e->o->model, &err);
     if (!code && e->o->json) {
-        cli_json_open(out, '{');
-        cli_json_ids(out, "ids", ids.ids, ids.n);
-        cli_json_close(out, '}');
+        print_json(out, e, &ids);
         cli_json_end_line(out);
+    } else if (!code && e->o->count) {
+        cli_printf(out, "%zu\n", ids.n);
     } else if (!code) {
         print_ids(out, e, &ids);
     }

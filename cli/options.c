@@ -116,6 +116,8 @@ static const option options[] = {
      "tokens of a window; 0: -c, else 512 or the model's context"},
     {NULL, "--no-special", FLAG, OPT_SPECIAL, AT(no_special), 0, 0, NULL, NULL,
      "leave out the tokens that the tokenizer would add"},
+    {NULL, "--count", FLAG, OPT_SPECIAL, AT(count), 0, 0, NULL, NULL,
+     "print how many tokens there are, not which"},
     {NULL, "--skip-special", FLAG, OPT_DECODE, AT(skip_special), 0, 0, NULL, NULL,
      "leave special tokens out of the text"},
     {NULL, "--file", TEXT, OPT_TEMPLATE, AT(template_file), 0, 0, NULL, "FILE",

@@ -84,8 +84,10 @@ static bool look_up(const mote_tokenizer *t, const uint8_t *p, size_t n, mote_te
         if (text >= t->map_texts_bytes)
             return false;
         const char *begin = t->map_texts + text;
-        const char *end = memchr(begin, 0, t->map_texts_bytes - text);
-        *to = (mote_text){begin, end ? (size_t)(end - begin) : t->map_texts_bytes - text};
+        size_t most = t->map_texts_bytes - text, bytes = 0;
+        while (bytes < most && begin[bytes])
+            bytes++;
+        *to = (mote_text){begin, bytes};
         return true;
     }
     return false;

@@ -1,6 +1,7 @@
-/* nfc.c: Unicode's normal forms (standard annex 15); which one, the table in the file decides. Text is copied up to a character
- * that composing could change; from the starter before it up to the next character that certainly
- * begins anew, characters are decomposed, put in order and composed. Data: tables.h. */
+/* nfc.c: Unicode's normal forms (standard annex 15); which one, the table in the file decides. Text
+ * is copied up to a character that composing could change; from the starter before it up to the
+ * next character that certainly begins anew, characters are decomposed, put in order and composed.
+ * Data: tables.h. */
 #include <string.h>
 
 #include "tokenizer/tokenizer.h"
@@ -140,7 +141,7 @@ static size_t compose_run(tok_encoder *e, const tok_step *step, const uint8_t *p
                           uint8_t *out)
 {
     unsigned how = step ? step->param : 0;
-    size_t room = (how & TOK_NORM_COMPATIBLE ? 12 : 3) * n + 4;
+    size_t room = (how & TOK_NORM_COMPATIBLE ? 12 : 3) * n;
     const mote_tokenizer *t = e->t;
     size_t half = e->scratch_bytes / (2 * sizeof(uint32_t)), written = 0;
     run r = {.cps = (void *)e->scratch, .cap = half};
@@ -157,8 +158,14 @@ static size_t compose_run(tok_encoder *e, const tok_step *step, const uint8_t *p
     e->full |= r.full;
     if (!(how & TOK_NORM_DECOMPOSE))
         r.n = compose(t, r.cps, r.n);
-    for (size_t i = 0; i < r.n && written + 4 <= room; i++)
-        written += utf8_write(out + written, r.cps[i]);
+    for (size_t i = 0; i < r.n; i++) {
+        uint8_t bytes[4];
+        size_t length = utf8_write(bytes, r.cps[i]);
+        if (length > room - written) /* damaged tables only */
+            break;
+        memcpy(out + written, bytes, length);
+        written += length;
+    }
     return written;
 }
 

@@ -2,7 +2,7 @@
  * Read split.c first. */
 #include "tokenizer/split.h"
 
-/* ---- expressions that leave gaps: a match is a piece, what lies between two is one ------------ */
+/* ---- expressions that leave gaps: a match is a piece, what lies between two is one ----------- */
 
 /* DeepSeek LLM's list of letters that have cases. */
 static const uint32_t cased[][2] = {

@@ -120,7 +120,7 @@ TEST(tokenizer_unigram)
     CHECK(gives(&s, "ab", "5 3", "ab"));                /* -7, not -2 - 5.5 */
     CHECK(gives(&s, "bab", "1 3 4", "bab"));            /* b ab before ba b */
     CHECK(gives(&s, "a   \xef\xbd\x81", "5 5", "a a")); /* fullwidth, blanks made one */
-    CHECK(gives(&s, "xyz a", "1 0 5", "<unk> a")); /* a row of unknown ones is one */
+    CHECK(gives(&s, "xyz a", "1 0 5", "<unk> a"));      /* a row of unknown ones is one */
     free(s.data);
     REQUIRE(open_small(&s, UNIGRAM("null", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
                                            "\"WhitespaceSplit\"}," METASPACE "]}")));

@@ -19,8 +19,8 @@ uint32_t unicode_version(void)
     return version;
 }
 
-/* What has become punctuation, a mark or a format character since Unicode 8, whose data the library's
- * pre-tokenizers and BERT's normaliser go by. */
+/* What has become punctuation, a mark or a format character since Unicode 8, whose data the
+ * library's pre-tokenizers and BERT's normaliser go by. */
 typedef struct range {
     int32_t first, last;
 } range;
