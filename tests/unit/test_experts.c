@@ -54,7 +54,7 @@ TEST(bad_records_of_experts_are_refused)
         FIELD(router_scale, 0x7f800000, FILE),
         FIELD(ff, 97, FILE),
         FIELD(mlp, MOTE_MLP_GATED, FILE),
-        FIELD(mlp, 3, UNSUPPORTED),
+        FIELD(mlp, 99, UNSUPPORTED),
         FIELD(biases, MOTE_BIAS_UP, UNSUPPORTED),
         FIELD(q_rank, 1, FILE),
         FIELD(kv_rank, 1, FILE),

@@ -292,6 +292,17 @@ static void set_experts(mote_layer *l, const tiny_opts *o)
     l->router_scale = 1.5f;
 }
 
+static void set_pooling(mote_index *x, uint32_t pooling)
+{
+    x->final_norm = MOTE_NORM_NONE;
+    x->pooling = pooling;
+    x->normalize = pooling != MOTE_POOL_SCORE;
+    x->max_tokens = 400;
+    x->n_types = 2;
+    x->n_labels = pooling == MOTE_POOL_SCORE ? 3 : 0;
+    x->pair_joins = 1;
+}
+
 static void fill_index(mote_index *x, const tiny_opts *o)
 {
     static const char strings[] = "tinytest";
@@ -306,15 +317,8 @@ static void fill_index(mote_index *x, const tiny_opts *o)
     x->n_ctx = o->n_ctx;
     x->final_norm = o->norm ? o->norm : MOTE_NORM_RMS;
     x->final_norm_eps = 1e-5f;
-    if (o->pooling) {
-        x->final_norm = MOTE_NORM_NONE;
-        x->pooling = o->pooling;
-        x->normalize = o->pooling != MOTE_POOL_SCORE;
-        x->max_tokens = 400;
-        x->n_types = 2;
-        x->n_labels = o->pooling == MOTE_POOL_SCORE ? 3 : 0;
-        x->pair_joins = 1;
-    }
+    if (o->pooling)
+        set_pooling(x, o->pooling);
     x->embed_scale = x->logit_scale = 1;
     x->logit_softcap = o->logit_softcap;
     x->rope_long_from = o->rope_long_from;
