@@ -1,5 +1,6 @@
 # The only build of mote. `make help` lists the targets.
 #   CONFIG=release|debug|asan|ubsan|tsan   each in its own build/CONFIG/, never needs clean
+#   CONFIG=emulate  x86 tiers this machine lacks, by SIMDe; for tests only (decisions/0007)
 #   CONVERT=0   leave the converter out (then nothing but libc is linked)
 #   BLAS=0|1    OpenBLAS variant; used when found
 #   V=1         show commands
@@ -37,6 +38,7 @@ OPT_debug   := -O0 -g
 OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
 OPT_tsan    := -O1 -g -fsanitize=thread
+OPT_emulate := -O1 -g
 OPT  ?= $(OPT_$(CONFIG))
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Wundef -Wformat=2 $(WERROR)
@@ -49,9 +51,22 @@ LDFLAGS_ALL := $(OPT) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # Flags of one tier go to the files of that tier only; kernels are worth -O3.
 KERNEL_OPT ?= -O3
-$(B)/kernels/%_avx2.o: ISA := $(KERNEL_OPT) -mavx2 -mfma -mf16c
+AVX2       := -mavx2 -mfma -mf16c
+AVXVNNI    := $(AVX2) -mavxvnni
+AVX512VNNI := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
+ifeq ($(CONFIG),emulate)
+AVXVNNI    := -O1 $(AVX2) -Itests/emulate -Wno-psabi
+AVX512VNNI := $(AVXVNNI)
+$(B)/kernels/cpu.o: ISA := -DMOTE_EMULATED_FEATURES="(MOTE_CPU_AVXVNNI | MOTE_CPU_AVX512VNNI)"
+endif
+$(B)/kernels/%_avx2.o: ISA := $(KERNEL_OPT) $(AVX2)
+$(B)/kernels/%_avxvnni.o: ISA := $(KERNEL_OPT) $(AVXVNNI)
+$(B)/kernels/%_avx512vnni.o: ISA := $(KERNEL_OPT) $(AVX512VNNI)
 $(B)/kernels/ref/%.o:  ISA := $(KERNEL_OPT)
+$(B)/kernels/%_neon.o: ISA := $(KERNEL_OPT)
+$(B)/kernels/%_dotprod.o: ISA := $(KERNEL_OPT) -march=armv8.2-a+dotprod
 $(B)/kernels/blas/%.o: ISA := $(BLAS_INC)
+$(B)/bench/%.o: ISA := $(BLAS_INC) $(if $(filter emulate,$(CONFIG)),-DPROBE_EMULATED=1)
 $(B)/tools/convert/%.o: ISA := $(TOOL_INC) $(KERNEL_OPT)
 
 # ---- sources -----------------------------------------------------------------------------------
@@ -59,11 +74,14 @@ KERNELS := $(sort $(wildcard kernels/*.c kernels/ref/*.c))
 ifeq ($(ARCH),x86_64)
 KERNELS += $(sort $(wildcard kernels/x86/*.c))
 endif
+ifneq ($(filter aarch64 arm64,$(ARCH)),)
+KERNELS += $(sort $(wildcard kernels/arm/*.c))
+endif
 ifeq ($(BLAS),1)
 KERNELS += $(sort $(wildcard kernels/blas/*.c))
 endif
 LIB_SRC := $(KERNELS) $(sort $(wildcard loader/*.c tokenizer/*.c model/*.c))
-CLI_SRC := $(sort $(wildcard cli/*.c))
+CLI_SRC := $(sort $(wildcard cli/*.c)) bench/probe.c
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c)) cli/json.c
 ifeq ($(CONVERT),1)
 CLI_SRC  += $(sort $(wildcard tools/convert/*.c))
@@ -71,11 +89,12 @@ UNIT_SRC += $(sort $(wildcard tools/convert/*.c))
 else
 UNIT_SRC := $(filter-out tests/unit/test_convert%.c,$(UNIT_SRC))
 endif
-CHECK_SRC := $(sort $(wildcard tests/check/*.c))
+CHECK_SRC := $(sort $(wildcard tests/check/*.c)) bench/probe.c
 objs = $(patsubst %.c,$(B)/%.o,$(1))
 DEPS := $(patsubst %.o,%.d,$(call objs,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(CHECK_SRC)))
 
-.PHONY: all help deps demo test check golden corpus asan ubsan tsan format lint clean tests-built
+.PHONY: all help deps demo test check test-arm golden corpus asan ubsan tsan format lint clean
+.PHONY: tests-built
 all: need $(B)/mote $(B)/libmote.a ## build the program and the library (default)
 
 help: ## this list
@@ -125,6 +144,9 @@ test: tests-built ## everything offline
 
 check: $(B)/check ## kernel checker: every tier against ref, ref against double, mutants
 	@$(B)/check
+
+test-arm: ## the AArch64 tiers under qemu-user, against this machine's bits
+	@tests/arm.sh
 
 golden: tests-built ## reference models, tokenizers and real weights (GOLDENS=../shared/goldens)
 	@tests/run.sh $(B) golden

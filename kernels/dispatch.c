@@ -36,6 +36,53 @@ static void fill_avx2(mote_kernels *t)
     t->values[1] = mote_k_values_f16_avx2;
     t->values[2] = mote_k_values_q8_avx2;
 }
+
+static void fill_avxvnni(mote_kernels *t)
+{
+    t->matmul[MOTE_Q8] = mote_k_matmul_q8_avxvnni;
+    t->matmul[MOTE_Q4] = mote_k_matmul_q4_avxvnni;
+    t->matmul[MOTE_Q4_0] = mote_k_matmul_q4_0_avxvnni;
+    t->matmul[MOTE_Q4_1] = mote_k_matmul_q4_1_avxvnni;
+}
+
+static void fill_avx512vnni(mote_kernels *t)
+{
+    mote_k_rows_avx512vnni(t);
+    t->matmul[MOTE_F32] = mote_k_matmul_f32_avx512vnni;
+    t->matmul[MOTE_F16] = mote_k_matmul_f16_avx512vnni;
+    t->matmul[MOTE_BF16] = mote_k_matmul_bf16_avx512vnni;
+    t->matmul[MOTE_Q8] = mote_k_matmul_q8_avx512vnni;
+    t->matmul[MOTE_Q4] = mote_k_matmul_q4_avx512vnni;
+    t->matmul[MOTE_Q4_0] = mote_k_matmul_q4_0_avx512vnni;
+    t->matmul[MOTE_Q4_1] = mote_k_matmul_q4_1_avx512vnni;
+    t->values[0] = mote_k_values_f32_avx512vnni;
+    t->values[1] = mote_k_values_f16_avx512vnni;
+    t->values[2] = mote_k_values_q8_avx512vnni;
+}
+#endif
+
+#if defined(__aarch64__)
+static void fill_neon(mote_kernels *t)
+{
+    t->matmul[MOTE_F32] = mote_k_matmul_f32_neon;
+    t->matmul[MOTE_F16] = mote_k_matmul_f16_neon;
+    t->matmul[MOTE_BF16] = mote_k_matmul_bf16_neon;
+    t->matmul[MOTE_Q8] = mote_k_matmul_q8_neon;
+    t->matmul[MOTE_Q4] = mote_k_matmul_q4_neon;
+    t->matmul[MOTE_Q4_0] = mote_k_matmul_q4_0_neon;
+    t->matmul[MOTE_Q4_1] = mote_k_matmul_q4_1_neon;
+    t->values[0] = mote_k_values_f32_neon;
+    t->values[1] = mote_k_values_f16_neon;
+    t->values[2] = mote_k_values_q8_neon;
+}
+
+static void fill_dotprod(mote_kernels *t)
+{
+    t->matmul[MOTE_Q8] = mote_k_matmul_q8_dotprod;
+    t->matmul[MOTE_Q4] = mote_k_matmul_q4_dotprod;
+    t->matmul[MOTE_Q4_0] = mote_k_matmul_q4_0_dotprod;
+    t->matmul[MOTE_Q4_1] = mote_k_matmul_q4_1_dotprod;
+}
 #endif
 
 /* Lowest first; a tier includes the features of those below it in its list. */
@@ -47,6 +94,12 @@ static const struct {
     {"ref", 0, fill_ref},
 #if defined(__x86_64__)
     {"avx2", MOTE_CPU_AVX2, fill_avx2},
+    {"avxvnni", MOTE_CPU_AVX2 | MOTE_CPU_AVXVNNI, fill_avxvnni},
+    {"avx512vnni", MOTE_CPU_AVX2 | MOTE_CPU_AVX512VNNI, fill_avx512vnni},
+#endif
+#if defined(__aarch64__)
+    {"neon", MOTE_CPU_NEON, fill_neon},
+    {"dotprod", MOTE_CPU_NEON | MOTE_CPU_DOTPROD, fill_dotprod},
 #endif
 };
 

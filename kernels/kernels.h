@@ -138,7 +138,14 @@ typedef struct mote_kernels {
 } mote_kernels;
 
 /* CPU features, as bits. */
-enum { MOTE_CPU_AVX2 = 1 /* with FMA, F16C and OS-enabled YMM */ };
+enum {
+    MOTE_CPU_AVX2 = 1,      /* with FMA, F16C and OS-enabled YMM */
+    MOTE_CPU_AVXVNNI = 2,   /* 256-bit VNNI without AVX-512 */
+    MOTE_CPU_AVX512VNNI = 4 /* AVX-512 F, BW, VL, DQ and VNNI, OS-enabled ZMM */
+};
+
+/* The same on AArch64. */
+enum { MOTE_CPU_NEON = 1 << 16 /* all of ARMv8.0 */, MOTE_CPU_DOTPROD = 1 << 17 };
 
 /* What this CPU and its OS allow. */
 unsigned mote_cpu_features(void);

@@ -107,10 +107,11 @@ static void wait_while(mote_pool *p, atomic_uint *word, unsigned old)
 }
 
 /* A sleeper counts itself before it looks at the word a last time, and here the word changes before
- * the sleepers are counted: nobody is missed (all of it sequentially consistent). */
+ * the sleepers are counted: nobody is missed (all of it sequentially consistent). An exchange: past
+ * a mere store of AArch64, qemu 7 on x86 lets the load go first, and sleepers sleep for ever. */
 static void change(mote_pool *p, atomic_uint *word, unsigned value)
 {
-    atomic_store(word, value);
+    atomic_exchange(word, value);
     if (atomic_load(&p->sleepers)) {
         pthread_mutex_lock(&p->mutex);
         pthread_cond_broadcast(&p->changed);

@@ -103,7 +103,7 @@ else
                        $(NF - 1) == "U" { need[$2 " " $NF] = $NF }
                        END { for (n in need) if (!own[need[n]]) print n }' | sort |
         grep -v '_posix\.o ' | sed 's/__\(mem[a-z]*\)_chk$/\1/' |
-        grep -vE ' (memcpy|memmove|memset|memcmp|__stack_chk_fail)$' |
+        grep -vE ' (memcpy|memmove|memset|memcmp|__stack_chk_(fail|guard))$' |
         grep -vE ' _GLOBAL_OFFSET_TABLE_$|^matmul_blas[.]o (cblas_|openblas_)[a-z_]*$' |
         sed 's/ / needs /' | rule "the library needs four functions of libc"
 

@@ -6,7 +6,7 @@
 #include "kernels/ref/rows.inc"
 #include "kernels/ref/attention.inc"
 
-void mote_k_rows_ref(mote_kernels *t)
+ANY_CPU void mote_k_rows_ref(mote_kernels *t)
 {
     rows_fill_ref(t);
     attention_fill_ref(t);

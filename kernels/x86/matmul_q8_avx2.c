@@ -30,6 +30,7 @@ ALWAYS void sum_lines(__m256i sum[4][2], const uint8_t *lines, size_t n_lines, c
                 __m256i a = _mm256_sign_epi8(spread_codes(x[t].codes + at + 4 * j), v);
                 __m256i m = _mm256_madd_epi16(_mm256_maddubs_epi16(size, a), ones);
                 sum[t][h] = _mm256_add_epi32(sum[t][h], m);
+                keep_si(&sum[t][h]);
             }
         }
 }
