@@ -1,6 +1,6 @@
 /* immintrin.h: stands in front of the compiler's own, in `make CONFIG=emulate` only. AVX-512 and
  * VNNI come from SIMDe (Debian: libsimde-dev), which computes them on any x86 with AVX2; what it
- * lacks is written here, element by element. Read docs/decisions/0003-emulated-tiers.md first.
+ * lacks is written here, element by element. Read docs/decisions/0007-emulated-tiers.md first.
  */
 #ifndef MOTE_EMULATED_IMMINTRIN_H
 #define MOTE_EMULATED_IMMINTRIN_H
