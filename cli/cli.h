@@ -21,6 +21,11 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_PIPE = 141, EXIT_TERMINATED 
 
 /* ---- options (options.c) -------------------------------------------------------------------- */
 
+/* bench: lists of numbers and types, as given. */
+typedef struct cli_bench_opts {
+    const char *prompts, *gens, *depths, *threads, *batches, *kvs;
+} cli_bench_opts;
+
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
     const char *bos, *eos, *date, *format, *template_file, *vectors;
@@ -28,12 +33,12 @@ typedef struct cli_opts {
     size_t n_stops;
     mote_logit_bias biases[CLI_MAX_BIASES];
     size_t n_biases;
-    int64_t n_predict, n_prompt, n_gen, n_ctx, n_batch, threads, batch_threads, top_k,
-        repeat_last_n;
-    int64_t seed, depth, repeats, window;
+    cli_bench_opts bench;
+    int64_t n_predict, n_ctx, n_batch, threads, batch_threads, top_k, repeat_last_n;
+    int64_t seed, repeats, window;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
-    bool tokenizer_only, help;
+    bool tokenizer_only, roofline, help;
 } cli_opts;
 
 typedef struct cli_command {

@@ -1,30 +1,14 @@
-/* cmd_bench.c: tokens a second of prompts (pp) and of generation (tg), without sampling. Ids are
- * random, from a fixed seed. Every test runs once uncounted, then -r times.
+/* cmd_bench.c: tokens a second of prompts (pp) and of generation (tg), without sampling, for every
+ * combination of what the lists -p -n -d -t -b --kv say. Every test runs once uncounted, then -r
+ * times. Ids are random, from a fixed seed, and depend on the position only: what a session holds is
+ * a beginning of the same text always, so a depth is filled once and then taken back to.
  */
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "cli/cli.h"
-
-typedef struct bench_test {
-    char name[48];
-    size_t n_prompt, n_gen;
-    double rates[1000];
-    double mean, deviation;
-} bench_test;
-
-typedef struct bench {
-    cli_engine engine;
-    cli_out out;
-    int32_t *ids;
-    mote_row *rows;
-    mote_model_info model;
-    cli_progress progress;
-    size_t n_done, n_all; /* runs */
-} bench;
+#include "cli/bench.h"
 
 static bool is_interrupted(void *user)
 {
@@ -34,11 +18,10 @@ static bool is_interrupted(void *user)
 
 static int fail(const bench *b, mote_status s, const mote_error *err)
 {
-    return s == MOTE_CANCELLED ? cli_interrupted() : cli_fail(b->engine.o->model, err);
+    return s == MOTE_CANCELLED ? cli_interrupted() : cli_fail(b->opts.model, err);
 }
 
-/* n ids in steps of at most `chunk`; the last one's logits are wanted, with every step's if
- * each. */
+/* n ids in steps of at most `chunk`; the last one's logits are wanted, with chunk 1 every step's. */
 static mote_status feed(bench *b, size_t n, size_t chunk, const mote_team *team, mote_error *err)
 {
     cli_engine *e = &b->engine;
@@ -61,221 +44,215 @@ static const mote_team *prompt_team(const bench *b)
     return team ? team : cli_team(&b->engine);
 }
 
-static mote_status run_test(bench *b, const bench_test *t, mote_error *err)
+static const mote_team *test_team(const bench *b, const bench_test *t)
 {
-    size_t batch = b->engine.session_opts.n_batch;
-    mote_session_rewind(b->engine.session, (uint32_t)b->engine.o->depth);
-    mote_status s = feed(b, t->n_prompt, batch, prompt_team(b), err);
-    return s ? s : feed(b, t->n_gen, 1, cli_team(&b->engine), err);
+    return t->n_gen ? cli_team(&b->engine) : prompt_team(b);
+}
+
+/* ---- one test ------------------------------------------------------------------------------- */
+
+/* Makes the session hold `depth` positions. */
+static mote_status go_to(bench *b, size_t depth, mote_error *err)
+{
+    size_t held = mote_session_length(b->engine.session);
+    if (held >= depth) {
+        mote_session_rewind(b->engine.session, (uint32_t)depth);
+        return MOTE_OK;
+    }
+    return feed(b, depth - held, b->engine.session_opts.n_batch, prompt_team(b), err);
+}
+
+/* Seconds of one run go to *seconds. */
+static mote_status run_once(bench *b, const bench_test *t, double *seconds, mote_error *err)
+{
+    mote_status s = go_to(b, t->depth, err);
+    double start = cli_seconds();
+    if (!s)
+        s = feed(b, t->n_prompt + t->n_gen, t->n_gen ? 1 : t->n_batch, test_team(b, t), err);
+    *seconds = cli_seconds() - start;
+    return s;
 }
 
 static int measure(bench *b, bench_test *t)
 {
-    size_t repeats = (size_t)b->engine.o->repeats;
-    double sum = 0, squares = 0;
     mote_error err;
-    for (size_t i = 0; i <= repeats; i++) {
-        double start = cli_seconds();
-        mote_status s = run_test(b, t, &err);
+    double seconds;
+    for (int64_t i = -1; i < b->opts.repeats; i++) {
+        mote_status s = run_once(b, t, &seconds, &err);
         if (s)
             return fail(b, s, &err);
-        double rate = (double)(t->n_prompt + t->n_gen) / (cli_seconds() - start);
+        if (i >= 0)
+            t->rates[i] = (double)(t->n_prompt + t->n_gen) / seconds;
         cli_progress_show(&b->progress, ++b->n_done, b->n_all);
-        if (!i)
-            continue;
-        t->rates[i - 1] = rate;
-        sum += rate;
     }
-    t->mean = sum / (double)repeats;
-    for (size_t i = 0; i < repeats; i++)
-        squares += (t->rates[i] - t->mean) * (t->rates[i] - t->mean);
-    t->deviation = repeats > 1 ? sqrt(squares / (double)(repeats - 1)) : 0;
+    bench_count_test(b, t);
+    bench_print_test(b, t);
     return 0;
 }
 
-/* ---- output --------------------------------------------------------------------------------- */
-
-/* Bytes of weights read in a second: every generated token reads them once. */
-static double gigabytes(const bench *b, const bench_test *t)
+/* A test of n tokens at a depth, with the session as it is. */
+static int measure_one(bench *b, bench_test *t, bool is_prompt, int64_t n, int64_t depth)
 {
-    return t->n_gen ? t->mean * (double)b->model.decode_read_bytes / 1e9 : 0;
+    int length = snprintf(t->name, sizeof t->name, "%s%lld", is_prompt ? "pp" : "tg", (long long)n);
+    if (depth)
+        snprintf(t->name + length, sizeof t->name - (size_t)length, "@%lld", (long long)depth);
+    t->n_prompt = is_prompt ? (size_t)n : 0;
+    t->n_gen = is_prompt ? 0 : (size_t)n;
+    t->depth = (size_t)depth;
+    t->n_batch = b->engine.session_opts.n_batch;
+    t->kv = b->opts.kv;
+    t->n_threads = test_team(b, t) ? test_team(b, t)->n_threads : 1;
+    return measure(b, t);
 }
 
-static const char *model_name(const bench *b, char text[128])
-{
-    mote_text name = mote_image_text(&b->engine.image, MOTE_IMAGE_NAME);
-    cli_escape(text, 128, name.ptr, name.bytes < 100 ? name.bytes : 100);
-    for (char *c = text; *c; c++)
-        if (*c == '|' || *c == ',' || *c == '"')
-            *c = '_';
-    return text;
-}
+/* ---- sessions ------------------------------------------------------------------------------- */
 
-static uint32_t test_threads(const bench *b, const bench_test *t)
-{
-    const mote_team *team = t->n_gen ? cli_team(&b->engine) : prompt_team(b);
-    return team ? team->n_threads : 1;
-}
-
-static void print_json(bench *b, const bench_test *t)
-{
-    cli_out *out = &b->out;
-    const cli_opts *o = b->engine.o;
-    char name[128];
-    cli_json_open(out, '{');
-    cli_json_text(out, "test", t->name);
-    cli_json_text(out, "model", model_name(b, name));
-    cli_json_text(out, "weight_type", b->engine.info.weight_type);
-    cli_json_uint(out, "weight_bytes", b->model.weight_bytes);
-    cli_json_uint(out, "n_parameters", b->model.n_parameters);
-    cli_json_uint(out, "n_prompt", t->n_prompt);
-    cli_json_uint(out, "n_gen", t->n_gen);
-    cli_json_int(out, "depth", o->depth);
-    cli_json_uint(out, "threads", test_threads(b, t));
-    cli_json_uint(out, "n_batch", b->engine.session_opts.n_batch);
-    cli_json_text(out, "isa", b->model.tier);
-    cli_json_text(out, "kv", o->kv);
-    cli_json_bool(out, "blas", o->blas);
-    cli_json_key(out, "tokens_per_second");
-    cli_json_open(out, '[');
-    for (int64_t i = 0; i < o->repeats; i++)
-        cli_json_real(out, NULL, t->rates[i]);
-    cli_json_close(out, ']');
-    cli_json_real(out, "mean", t->mean);
-    cli_json_real(out, "deviation", t->deviation);
-    cli_json_real(out, "weight_gb_per_second", gigabytes(b, t));
-    cli_json_text(out, "version", MOTE_VERSION);
-    cli_json_key(out, "memory");
-    cli_memory_json(out, &b->engine.used);
-    cli_json_close(out, '}');
-}
-
-static void print_row(bench *b, const bench_test *t, const char *format)
-{
-    char name[128], rate[40], gb[24] = "";
-    const char *type = b->engine.info.weight_type ? b->engine.info.weight_type : "";
-    if (t->n_gen)
-        snprintf(gb, sizeof gb, "%.2f", gigabytes(b, t));
-    if (strcmp(format, "md") == 0) {
-        snprintf(rate, sizeof rate, "%.2f ± %.2f", t->mean, t->deviation);
-        cli_printf(&b->out, "| %s | %s | %u | %s | %s | %s | %s | %s |\n", model_name(b, name),
-                   type, test_threads(b, t), b->model.tier, b->engine.o->kv, t->name, rate, gb);
-    } else {
-        cli_printf(&b->out, "%s,%s,%u,%s,%s,%s,%.4f,%.4f,%s\n", model_name(b, name), type,
-                   test_threads(b, t), b->model.tier, b->engine.o->kv, t->name, t->mean,
-                   t->deviation, gb);
-    }
-}
-
-static void print_head(bench *b, const char *format)
-{
-    if (strcmp(format, "md") == 0)
-        cli_puts(&b->out, "| model | type | threads | isa | kv | test | tokens/s | weights GB/s |\n"
-                          "|---|---|--:|---|---|---|--:|--:|\n");
-    else if (strcmp(format, "csv") == 0)
-        cli_puts(&b->out, "model,type,threads,isa,kv,test,tokens_per_second,deviation,"
-                          "weight_gb_per_second\n");
-    else if (strcmp(format, "json") == 0)
-        cli_json_open(&b->out, '[');
-}
-
-static void print_test(bench *b, const bench_test *t, const char *format)
-{
-    bool lines = strcmp(format, "jsonl") == 0;
-    cli_progress_end(&b->progress);
-    if (lines || strcmp(format, "json") == 0)
-        print_json(b, t);
-    else
-        print_row(b, t, format);
-    if (lines)
-        cli_json_end_line(&b->out);
-    cli_flush(&b->out);
-}
-
-/* ---- the whole ------------------------------------------------------------------------------ */
-
-/* The session, the ids, and the depth filled once. */
-static int prepare(bench *b)
+/* A session and threads for one choice of --kv, -b and -t. */
+static int open_session(bench *b, size_t kv, size_t batch, size_t threads)
 {
     cli_engine *e = &b->engine;
-    const cli_opts *o = e->o;
     mote_session_opts so;
     mote_error err;
-    uint64_t seed = 1;
-    int64_t longest = o->n_prompt > o->n_gen ? o->n_prompt : o->n_gen;
-    size_t need = (size_t)(o->depth + longest);
-    if (!longest)
-        return cli_error(EXIT_USAGE, NULL, "nothing to measure: -p and -n are 0");
-    if (need > e->info.n_ctx)
-        return cli_error(EXIT_USAGE, NULL, "%zu positions are needed, the model was made for %u",
-                         need, e->info.n_ctx);
-    int code = cli_session_options(e, (uint32_t)need, 512, false, &so);
-    if (!code && so.n_ctx < need)
-        code = cli_error(EXIT_USAGE, "-c", "%zu positions are needed", need);
+    b->opts.kv = b->plan.kvs[kv];
+    b->opts.n_batch = b->plan.batches.at[batch];
+    b->opts.threads = b->plan.threads.at[threads];
+    mote_pool_free(e->pool);
+    mote_pool_free(e->prompt_pool);
+    e->pool = e->prompt_pool = NULL;
+    int code = cli_session_options(e, (uint32_t)b->plan.positions, 512, false, &so);
+    if (!code && so.n_ctx < b->plan.positions)
+        code = cli_error(EXIT_USAGE, "-c", "%zu positions are needed", b->plan.positions);
     if (!code)
         code = cli_engine_session(e, &so);
     if (code)
         return code;
-    b->ids = malloc(need * sizeof *b->ids);
-    b->rows = malloc(so.n_batch * sizeof *b->rows);
-    if (!b->ids || !b->rows)
+    mote_row *rows = realloc(b->rows, so.n_batch * sizeof *b->rows);
+    if (!rows)
         return cli_no_memory();
-    for (size_t i = 0; i < need; i++) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        b->ids[i] = (int32_t)((seed >> 33) % e->info.n_vocab);
-    }
-    mote_model_get_info(e->model, &b->model);
-    mote_status s = feed(b, (size_t)o->depth, so.n_batch, prompt_team(b), &err);
-    return s ? fail(b, s, &err) : 0;
+    b->rows = rows;
+    mote_status s = bench_count_costs(b, &err);
+    return s ? cli_fail(b->opts.model, &err) : 0;
 }
 
-static void name_test(bench_test *t, const char *kind, size_t n, int64_t depth)
+static int measure_session(bench *b, bench_test *t)
 {
-    if (depth)
-        snprintf(t->name, sizeof t->name, "%s%zu@%" PRId64, kind, n, depth);
-    else
-        snprintf(t->name, sizeof t->name, "%s%zu", kind, n);
+    const bench_plan *plan = &b->plan;
+    int code = 0;
+    for (size_t d = 0; !code && d < plan->depths.n; d++) {
+        for (size_t i = 0; !code && i < plan->prompts.n; i++)
+            code = measure_one(b, t, true, plan->prompts.at[i], plan->depths.at[d]);
+        for (size_t i = 0; !code && i < plan->gens.n; i++)
+            code = measure_one(b, t, false, plan->gens.at[i], plan->depths.at[d]);
+    }
+    return code;
 }
 
 static int measure_all(bench *b)
 {
-    const cli_opts *o = b->engine.o;
-    bench_test *tests = calloc(2, sizeof *tests);
-    size_t n = 0;
-    int code = 0;
-    if (!tests)
-        return cli_no_memory();
-    if (o->n_prompt)
-        tests[n++].n_prompt = (size_t)o->n_prompt;
-    if (o->n_gen)
-        tests[n++].n_gen = (size_t)o->n_gen;
-    b->n_all = n * (size_t)(o->repeats + 1);
-    cli_progress_start(&b->progress, o, "bench");
-    print_head(b, o->format);
+    const bench_plan *plan = &b->plan;
+    bench_test *test = calloc(1, sizeof *test);
+    int code = test ? 0 : cli_no_memory();
+    size_t n = plan->n_kvs * plan->batches.n * plan->threads.n;
+    b->n_all = plan->n_tests * (size_t)(b->opts.repeats + 1);
+    cli_progress_start(&b->progress, &b->opts, "bench");
+    if (!code)
+        bench_print_head(b);
     for (size_t i = 0; !code && i < n; i++) {
-        name_test(&tests[i], tests[i].n_gen ? "tg" : "pp", tests[i].n_prompt + tests[i].n_gen,
-                  o->depth);
-        code = measure(b, &tests[i]);
+        size_t threads = i % plan->threads.n, rest = i / plan->threads.n;
+        if (i) /* the first is open */
+            code = open_session(b, rest / plan->batches.n, rest % plan->batches.n, threads);
         if (!code)
-            print_test(b, &tests[i], o->format);
+            code = measure_session(b, test);
     }
+    if (!code)
+        bench_print_end(b);
     cli_progress_end(&b->progress);
-    if (!code && strcmp(o->format, "json") == 0) {
-        cli_json_close(&b->out, ']');
-        cli_json_end_line(&b->out);
-    }
-    free(tests);
+    free(test);
     return code;
+}
+
+/* ---- before the tests ----------------------------------------------------------------------- */
+
+/* When this process began: now without the time it has computed, which counts the loader's work. */
+static double process_start(void)
+{
+    struct timespec t;
+    double now = cli_seconds();
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t))
+        return now;
+    return now - (double)t.tv_sec - (double)t.tv_nsec * 1e-9;
+}
+
+static int make_ids(bench *b)
+{
+    uint64_t seed = 1;
+    b->ids = malloc(b->plan.positions * sizeof *b->ids);
+    if (!b->ids)
+        return cli_no_memory();
+    for (size_t i = 0; i < b->plan.positions; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        b->ids[i] = (int32_t)((seed >> 33) % b->engine.info.n_vocab);
+    }
+    return 0;
+}
+
+/* The first session, and the first logits there. */
+static int prepare(bench *b, double start)
+{
+    cli_engine *e = &b->engine;
+    mote_error err;
+    if (b->plan.positions > e->info.n_ctx)
+        return cli_error(EXIT_USAGE, NULL, "%zu positions are needed, the model was made for %u",
+                         b->plan.positions, e->info.n_ctx);
+    mote_model_get_info(e->model, &b->model);
+    int code = make_ids(b);
+    if (!code)
+        code = open_session(b, 0, 0, 0);
+    if (code)
+        return code;
+    mote_status s = feed(b, 1, 1, prompt_team(b), &err);
+    b->first_s = cli_seconds() - start;
+    mote_session_rewind(e->session, 0);
+    return s ? fail(b, s, &err) : 0;
+}
+
+/* Most threads of any test. */
+static uint32_t most_threads(const bench *b)
+{
+    uint32_t most = b->opts.batch_threads ? (uint32_t)b->opts.batch_threads : 1;
+    for (size_t i = 0; i < b->plan.threads.n; i++) {
+        int64_t n = b->plan.threads.at[i];
+        uint32_t threads = n ? (uint32_t)n : mote_host_threads();
+        most = threads > most ? threads : most;
+    }
+    return most;
+}
+
+static int measure_roofline(bench *b)
+{
+    uint32_t n = most_threads(b);
+    mote_error err;
+    mote_pool *pool = n > 1 ? mote_pool_new(n, &err) : NULL;
+    if (n > 1 && !pool)
+        return cli_fail("-t", &err);
+    bool good = probe_machine(&b->peaks, b->model.tier, pool ? mote_pool_team(pool) : NULL);
+    mote_pool_free(pool);
+    return good ? 0 : cli_no_memory();
 }
 
 int cmd_bench(const cli_opts *o)
 {
-    bench b = {.n_done = 0};
+    bench b = {.opts = *o};
+    double start = process_start();
     cli_catch_signals();
-    int code = cli_engine_open(&b.engine, o, NEED_MODEL);
+    int code = bench_read_plan(&b.plan, o);
+    if (!code)
+        code = cli_engine_open(&b.engine, &b.opts, NEED_MODEL);
     if (code)
         return code;
-    code = prepare(&b);
+    code = prepare(&b, start);
+    if (!code && o->roofline)
+        code = measure_roofline(&b);
     if (!code)
         code = measure_all(&b);
     free(b.ids);

@@ -64,7 +64,7 @@ const cli_command cli_commands[] = {
      "KL divergence of OTHER from MODEL, how often the best token is the same, both perplexities.",
      OPT_MODEL | OPT_PAIR | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_compare},
     {"bench", "MODEL", "Measures speed: tokens a second of prompts and of generation.", "",
-     OPT_MODEL | OPT_BENCH | OPT_MEMORY | OPT_CPU, cmd_bench},
+     OPT_MODEL | OPT_BENCH | OPT_CPU, cmd_bench},
     {"doctor", "", "Tells what this machine can do.", "", OPT_JSON, cmd_doctor},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
