@@ -4,8 +4,8 @@
  * best round counts, since others on the machine can only make a round slower.
  *
  * The compute probes keep everything in registers: ten sums that do not wait for each other, which
- * hides the latency of every CPU so far. KEEP makes the compiler believe that an operand has changed,
- * so that it can neither share nor drop a product.
+ * hides the latency of every CPU so far. KEEP makes the compiler believe that an operand has
+ * changed, so that it can neither share nor drop a product.
  */
 #include "bench/probe.h"
 

@@ -1,7 +1,7 @@
 /* cmd_bench.c: tokens a second of prompts (pp) and of generation (tg), without sampling, for every
  * combination of what the lists -p -n -d -t -b --kv say. Every test runs once uncounted, then -r
- * times. Ids are random, from a fixed seed, and depend on the position only: what a session holds is
- * a beginning of the same text always, so a depth is filled once and then taken back to.
+ * times. Ids are random, from a fixed seed, and depend on the position only: what a session holds
+ * is a beginning of the same text always, so a depth is filled once and then taken back to.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@ static int fail(const bench *b, mote_status s, const mote_error *err)
     return s == MOTE_CANCELLED ? cli_interrupted() : cli_fail(b->opts.model, err);
 }
 
-/* n ids in steps of at most `chunk`; the last one's logits are wanted, with chunk 1 every step's. */
+/* n ids in steps of at most `chunk`; the last one's logits are wanted, with chunk 1 every
+ * step's. */
 static mote_status feed(bench *b, size_t n, size_t chunk, const mote_team *team, mote_error *err)
 {
     cli_engine *e = &b->engine;

@@ -8,8 +8,8 @@
  * q4's levels: 34; q4_0: 8), so a group's sum starts at -z * (sum of its activation codes).
  *
  * Two tiles against 12 tokens share what is loaded of either: 24 sums, 4 registers of weights,
- * mask, book and one for activations leave one of the 32 registers, so there the float accumulators,
- * which are needed once a group, live in memory.
+ * mask, book and one for activations leave one of the 32 registers, so there the float
+ * accumulators, which are needed once a group, live in memory.
  */
 #include "kernels/x86/avx512.h"
 
