@@ -54,6 +54,11 @@ KERNEL_OPT ?= -O3
 AVX2       := -mavx2 -mfma -mf16c
 AVXVNNI    := $(AVX2) -mavxvnni
 AVX512VNNI := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
+ifneq ($(filter asan ubsan tsan,$(CONFIG)),)
+# Unrolled as far as they are, these take minutes with UBSan's checks; AddressSanitizer stays.
+AVXVNNI    += -O1 -fno-sanitize=undefined
+AVX512VNNI += -O1 -fno-sanitize=undefined
+endif
 ifeq ($(CONFIG),emulate)
 AVXVNNI    := -O1 $(AVX2) -Itests/emulate -Wno-psabi
 AVX512VNNI := $(AVXVNNI)
