@@ -31,7 +31,9 @@ def model_of(m):
 
 def run_hooked(m, *args):
     report = m.folder / "report"
-    env = {**os.environ, "LD_PRELOAD": str(hook(m)), "MOTE_HOOK": str(report)}
+    # OpenBLAS, where it is linked, starts threads of its own that take buffers when they get to it.
+    env = {**os.environ, "LD_PRELOAD": str(hook(m)), "MOTE_HOOK": str(report),
+           "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([MOTE, *map(str, args)], env=env, check=True, stdout=subprocess.DEVNULL)
     return list(map(int, report.read_text().split()))
 
