@@ -194,6 +194,8 @@ enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8 };
 
 /* Maps and checks the file and makes what is needed (NEED: an error if it has none). */
 int cli_engine_open(cli_engine *e, const cli_opts *o, unsigned need);
+/* The same with a file that is mapped already, and is the engine's from now on. */
+int cli_engine_open_file(cli_engine *e, const cli_opts *o, const mote_file *file, unsigned need);
 void cli_engine_close(cli_engine *e);
 /* Session options from -c -b -t --kv. n_ctx: what to use without -c. */
 int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, bool all_logits,
@@ -209,6 +211,11 @@ const mote_team *cli_prompt_team(const cli_engine *e);
 void cli_memory_json(cli_out *out, const cli_memory *m);
 /* Length that a session gets without -c: the model's, at most this. */
 uint32_t cli_default_context(const cli_engine *e);
+
+/* Is this something to convert: a folder, a .gguf, a config.json? (draft.c) */
+bool cli_is_source(const char *path);
+/* Tells the sizes of what would be made of it. */
+int cli_plan_source(const cli_opts *o);
 
 /* Makes the session hold a common beginning of its history and ids (less than n); returns how
  * many. */

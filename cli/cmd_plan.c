@@ -96,6 +96,8 @@ int cmd_plan(const cli_opts *o)
     mote_session_opts so;
     cli_memory m;
     mote_model_info info = {0};
+    if (cli_is_source(o->model))
+        return cli_plan_source(o);
     int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
     if (code)
         return code;

@@ -49,8 +49,12 @@ static int map(cli_engine *e)
     if (s == MOTE_ERR_IO && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return cli_error((int)s, path,
                          "this is a folder; convert it first: mote convert %s -o NAME.mote", path);
-    if (s)
-        return cli_fail(path, &err);
+    return s ? cli_fail(path, &err) : 0;
+}
+
+static int open_image(cli_engine *e)
+{
+    mote_error err;
     if (mote_image_open(&e->image, e->file.base, e->file.bytes, &err))
         return refuse(e, &err);
     mote_image_get_info(&e->image, &e->info);
@@ -108,6 +112,20 @@ int cli_engine_open(cli_engine *e, const cli_opts *o, unsigned need)
     memset(e, 0, sizeof *e);
     e->o = o;
     int code = map(e);
+    if (code) {
+        cli_engine_close(e);
+        return code;
+    }
+    const mote_file file = e->file;
+    return cli_engine_open_file(e, o, &file, need);
+}
+
+int cli_engine_open_file(cli_engine *e, const cli_opts *o, const mote_file *file, unsigned need)
+{
+    memset(e, 0, sizeof *e);
+    e->o = o;
+    e->file = *file;
+    int code = open_image(e);
     if (!code && ((need & NEED_MODEL) || ((need & WANT_MODEL) && e->info.n_layers)))
         code = make_model(e);
     if (!code && ((need & NEED_TOKENIZER) || ((need & WANT_TOKENIZER) && has_tokenizer(e))))

@@ -35,7 +35,9 @@ const cli_command cli_commands[] = {
     {"info", "MODEL", "Tells what is in a file.", "", OPT_MODEL | OPT_JSON, cmd_info},
     {"verify", "MODEL", "Reads all of a file: checksums, header, numbers.", "",
      OPT_MODEL | OPT_JSON, cmd_verify},
-    {"plan", "MODEL", "Tells the memory that run will use, to the byte.", "",
+    {"plan", "MODEL", "Tells the memory that run will use, to the byte.",
+     "MODEL may also be what convert takes, or just a config.json: then the sizes of the weights\n"
+     "at each type, of what a token reads of them, and of keys and values.",
      OPT_MODEL | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_plan},
     {"tokenize", "MODEL [-p TEXT | -f FILE]", "Text to token ids.",
      "--jsonl: {\"text\"} -> {\"ids\"}", OPT_MODEL | OPT_TEXT | OPT_SPECIAL | OPT_JSON | OPT_JSONL,

@@ -28,6 +28,10 @@ typedef struct mote_file {
 /* Maps a regular file read-only. MOTE_ERR_IO with what/name when it cannot be opened, is no regular
  * file, or cannot be mapped. */
 mote_status mote_file_map(mote_file *out, const char *path, mote_error *err);
+/* Maps a file that isn't there: it begins with head and goes on with zeros, which take no memory.
+ * For the sizes of a model before its weights. MOTE_ERR_MEMORY: no room in the address space. */
+mote_status mote_file_pretend(mote_file *out, const void *head, size_t head_bytes, uint64_t bytes,
+                              mote_error *err);
 void mote_file_unmap(mote_file *file);
 
 /* Why a file is not a .mote file, in words: "a GGUF file", "a ZIP or PyTorch file" ...; NULL when

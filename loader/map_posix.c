@@ -95,6 +95,25 @@ mote_status mote_file_map(mote_file *out, const char *path, mote_error *err)
     return s;
 }
 
+/* Mapped for reading, it counts nowhere as memory that could be needed. */
+mote_status mote_file_pretend(mote_file *out, const void *head, size_t head_bytes, uint64_t bytes,
+                              mote_error *err)
+{
+    *out = (mote_file){0};
+    if (!head_bytes || head_bytes > bytes || bytes > SIZE_MAX / 2)
+        return mote_fail(err, MOTE_ERR_MEMORY, "larger than the address space", NULL);
+    void *base = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        return mote_fail(err, MOTE_ERR_MEMORY, "cannot be mapped", NULL);
+    if (mprotect(base, head_bytes, PROT_READ | PROT_WRITE) != 0) {
+        munmap(base, (size_t)bytes);
+        return mote_fail(err, MOTE_ERR_MEMORY, "cannot be mapped", NULL);
+    }
+    memcpy(base, head, head_bytes);
+    *out = (mote_file){base, (size_t)bytes};
+    return MOTE_OK;
+}
+
 void mote_file_unmap(mote_file *file)
 {
     if (file->base)

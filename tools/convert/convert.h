@@ -17,7 +17,7 @@ typedef enum mote_convert_type {
 
 typedef struct mote_convert_opts {
     const char *source; /* folder or file */
-    const char *output; /* file to make */
+    const char *output; /* file to make; mote_convert_draft: NULL */
     const char *vocab;  /* llama2.c: tokenizer file; NULL otherwise */
     mote_convert_type type;
     bool force; /* replace an existing output */
@@ -39,5 +39,21 @@ typedef struct mote_convert_error {
 
 /* Converts. On failure nothing is left at opts->output that was not there before. */
 mote_status mote_convert(const mote_convert_opts *opts, mote_convert_error *err);
+
+/* A file that was laid out and not written: what it begins with, and its size. Zeros in place of
+ * the tensors make it a valid image, from which mote_model and mote_session sizes can be asked. */
+typedef struct mote_draft {
+    void *head; /* malloc'ed */
+    size_t head_bytes;
+    uint64_t file_bytes;
+    uint32_t n_ctx; /* positions the model was made for */
+} mote_draft;
+
+/* Drafts at `types`, out[n]. A folder needs its config.json only (which may be the source itself);
+ * its weights are never opened. The draft's index allows min_ctx positions at least, unless they
+ * are a table of weights. On failure nothing is left to free. */
+mote_status mote_convert_draft(const mote_convert_opts *opts, uint32_t min_ctx,
+                               const mote_convert_type *types, size_t n, mote_draft *out,
+                               mote_convert_error *err);
 
 #endif

@@ -28,11 +28,15 @@ static out_tensor *add_out(graph *g, uint32_t place, uint32_t kind, uint32_t sha
     return t;
 }
 
-/* The source tensor, with the rank and shape that its place asks for; NULL after a failure. */
+/* The source tensor, with the rank and shape that its place asks for; NULL after a failure. Where
+ * weights are not looked at every tensor is there, and this one stands for it. */
 static const src_tensor *find_tensor(graph *g, const char *name, uint32_t rank, uint64_t rows,
                                      uint64_t k)
 {
+    static const src_tensor unread = {.name = "", .label = "", .type_name = "F32", .type = SRC_F32};
     src_tensor *t = g->status ? NULL : source_find(g->src, name);
+    if (!g->status && !t && g->src->unread)
+        return &unread;
     if (!t) {
         graph_fail(g, MOTE_ERR_FILE, "tensor %s is missing", name);
         return NULL;
@@ -319,8 +323,7 @@ static void choose_type(out_tensor *t, mote_convert_type type, bool keeps_types)
     if (stays_f32(t))
         t->type = MOTE_F32;
     keep &= !t->transposed;
-    if (t->type >= MOTE_Q8)
-        t->group = t->type == MOTE_Q8 && !keep && t->k % 64 == 0 ? 64 : 32;
+    t->group = t->type < MOTE_Q8 ? 0 : t->type == MOTE_Q8 && !keep && t->k % 64 == 0 ? 64 : 32;
 }
 
 /* Tells what `keep` could not keep. */

@@ -40,24 +40,31 @@ static mote_status check_keys(const source *s, const char *name, const cJSON *ro
     return convert_fail(s->err, MOTE_ERR_MEMORY, "%s: no memory", name);
 }
 
+static mote_status parse_file(source *s, const src_file *f, size_t max_bytes, bool unique,
+                              cJSON **out)
+{
+    char *text = NULL;
+    pool local = {0};
+    mote_status status = file_read_all(f, max_bytes, &local, &text, s->err);
+    if (!status && !(*out = json_parse(f->name, text, (size_t)f->bytes, s->err)))
+        status = s->err->status;
+    if (!status && unique)
+        status = check_keys(s, f->name, *out);
+    pool_free(&local);
+    return status;
+}
+
 mote_status hub_read_json(source *s, int dir_fd, const char *name, size_t max_bytes, bool unique,
                           cJSON **out)
 {
     src_file f;
     bool missing = false;
-    char *text = NULL;
-    pool local = {0};
     *out = NULL;
     mote_status status = source_open_file(s, &f, dir_fd, name, name, &missing);
     if (status || missing)
         return status;
-    status = file_read_all(&f, max_bytes, &local, &text, s->err);
-    if (!status && !(*out = json_parse(name, text, (size_t)f.bytes, s->err)))
-        status = s->err->status;
-    if (!status && unique)
-        status = check_keys(s, name, *out);
+    status = parse_file(s, &f, max_bytes, unique, out);
     file_close(&f);
-    pool_free(&local);
     return status;
 }
 
@@ -186,6 +193,15 @@ static mote_status read_weights(source *s, int dir_fd)
     return status;
 }
 
+static mote_status check_config(source *s)
+{
+    if (s->config && !cJSON_IsObject(s->config))
+        return convert_fail(s->err, MOTE_ERR_FILE, "%s: not an object", s->config_file);
+    if (!s->config && !s->opts->tokenizer_only)
+        return convert_fail(s->err, MOTE_ERR_FILE, "%s is missing", s->config_file);
+    return s->opts->tokenizer_only ? MOTE_OK : source_check_family(s);
+}
+
 mote_status hub_open(source *s, int dir_fd)
 {
     char text[300] = "hub folder ";
@@ -193,21 +209,26 @@ mote_status hub_open(source *s, int dir_fd)
     size_t n = strlen(text), room = sizeof text - n;
     memcpy(text + n, name.ptr, name.bytes < room ? name.bytes : room);
     s->config_file = "config.json";
+    s->unread = !s->opts->output;
     mote_status status =
         source_set_text(s, MOTE_STR_SOURCE, text, n + (name.bytes < room ? name.bytes : room));
     if (!status)
         status = hub_read_json(s, dir_fd, "config.json", HUB_MAX_JSON, true, &s->config);
-    if (!status && s->config && !cJSON_IsObject(s->config))
-        status = convert_fail(s->err, MOTE_ERR_FILE, "config.json: not an object");
-    if (!status && !s->config && !s->opts->tokenizer_only)
-        status = convert_fail(s->err, MOTE_ERR_FILE, "config.json is missing");
-    if (!status && !s->opts->tokenizer_only)
-        status = source_check_family(s);
+    if (!status)
+        status = check_config(s);
     if (!status && !s->opts->tokenizer_only)
         status = hub_read_pooling(s, dir_fd);
     if (!status)
         status = hub_read_texts(s, dir_fd);
-    if (!status && !s->opts->tokenizer_only)
+    if (!status && !s->opts->tokenizer_only && !s->unread)
         status = read_weights(s, dir_fd);
     return status;
+}
+
+mote_status hub_open_config(source *s)
+{
+    s->config_file = s->files[0].name;
+    s->unread = true;
+    mote_status status = parse_file(s, &s->files[0], HUB_MAX_JSON, true, &s->config);
+    return status ? status : check_config(s);
 }

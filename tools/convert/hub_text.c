@@ -181,7 +181,7 @@ static mote_status read_files(source *s, int dir_fd, hub_files *f)
         status = hub_read_json(s, dir_fd, "tokenizer.json", MAX_TOKENIZER, false, &f->tokenizer);
     if (!status && !f->tokenizer)
         status = hub_read_text(s, dir_fd, "tokenizer.model", MAX_MODEL, &f->model, &f->model_bytes);
-    if (!status && !f->tokenizer && !f->model)
+    if (!status && !f->tokenizer && !f->model && !s->unread)
         status = convert_fail(s->err, MOTE_ERR_FILE, "tokenizer.json is missing");
     return status;
 }
@@ -193,7 +193,7 @@ mote_status hub_read_texts(source *s, int dir_fd)
     if (!status && f.model)
         status = tok_from_spm(&s->tok, "tokenizer.model", f.model, f.model_bytes,
                               f.tokenizer_config, s->err);
-    else if (!status)
+    else if (!status && f.tokenizer)
         status = tok_from_json(&s->tok, "tokenizer.json", f.tokenizer, f.tokenizer_config, s->err);
     cJSON_Delete(f.tokenizer);
     if (!status)

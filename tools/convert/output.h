@@ -29,6 +29,9 @@ void output_close(output *o);
 
 /* write.c: lays the file out and writes all of it. */
 mote_status write_graph(graph *g, output *o);
+/* The beginning of that file, up to its tensors (in the source's pool), and its size; the tensors'
+ * checksums are 0. */
+mote_status write_head(graph *g, uint8_t **head, size_t *bytes, uint64_t *file_bytes);
 
 /* tiles.c: encodes one matrix and hands its tiles to `take` in order, in pieces. */
 typedef mote_status (*take_tiles)(void *user, const uint8_t *tiles, size_t bytes,

@@ -191,6 +191,8 @@ static mote_status open_file(source *s, const char *name)
         status = file_read(f, 0, head, n, s->err);
     if (!status && n >= 4 && memcmp(head, "GGUF", 4) == 0)
         return gguf_open(s);
+    if (!status && n && *head == '{' && !s->opts->output)
+        return hub_open_config(s);
     if (!status)
         status = refuse_foreign(s, f, head, n);
     if (!status && !s->opts->vocab)
@@ -226,7 +228,7 @@ mote_status source_open(source *s, const mote_convert_opts *opts, mote_convert_e
 {
     struct stat st;
     *s = (source){.opts = opts, .err = err, .bos_id = -1};
-    if (stat(opts->output, &st) == 0) {
+    if (opts->output && stat(opts->output, &st) == 0) {
         s->output_dev = st.st_dev;
         s->output_ino = st.st_ino;
     }

@@ -102,6 +102,7 @@ typedef struct source {
     size_t n_files;
     src_tensor *tensors; /* sorted by name once opened */
     size_t n_tensors, cap_tensors;
+    bool unread; /* a draft of a folder: its weights are not looked at, every tensor is there */
     bool keeps_types; /* what MOTE_CONVERT_AUTO means here: a GGUF file */
     bool is_gguf; /* llama.cpp's conversion came before: 1 added to gemma's norms, no transposes */
     bool paired_rows; /* rows of q and k come as pairs (2i, 2i+1) of a head, not (i, i + d/2) */
@@ -150,6 +151,8 @@ src_file *source_add_file(source *s);
 mote_status source_check_family(source *s);
 
 mote_status hub_open(source *s, int dir_fd);
+/* A configuration alone, files[0]; for a draft. */
+mote_status hub_open_config(source *s);
 mote_status gguf_open(source *s); /* of files[0] */
 mote_status llama2c_open(source *s);
 

@@ -186,39 +186,54 @@ static mote_status write_tensors(writer *w)
 
 /* ---- header --------------------------------------------------------------------------------- */
 
-/* The checksums come last, and the index's own after all else is in it. */
-static mote_status write_header(writer *w)
+/* What stands before the tensors: length, JSON, index; in the source's pool. The checksums come
+ * last, and the index's own after all else is in it. */
+static mote_status make_head(const writer *w, uint8_t **head, size_t *bytes)
 {
     mote_index *x = w->index;
     const size_t n = (size_t)x->json_bytes;
     mote_convert_error *err = w->g->src->err;
-    char *json = pool_take(&w->g->src->pool, n, 1, err);
-    uint8_t length[8];
-    if (!json)
+    *bytes = (size_t)w->data_at + x->index_bytes;
+    uint8_t *at = *head = pool_take(&w->g->src->pool, *bytes, 1, err);
+    if (!at)
         return err->status;
-    memset(json, ' ', n);
-    mote_index_json(x, json, n);
     for (int i = 0; i < 8; i++)
-        length[i] = (uint8_t)(x->json_bytes >> (8 * i));
-    x->json_crc = mote_crc32c(0, json, n);
+        *at++ = (uint8_t)(x->json_bytes >> (8 * i));
+    memset(at, ' ', n);
+    mote_index_json(x, (char *)at, n);
+    x->json_crc = mote_crc32c(0, at, n);
     x->index_crc = mote_crc32c(0, x, x->index_bytes);
-    mote_status status = output_write(w->o, 0, length, sizeof length);
+    memcpy(at + n, x, x->index_bytes);
+    return MOTE_OK;
+}
+
+static mote_status lay_out(writer *w)
+{
+    mote_status status = make_index(w);
     if (!status)
-        status = output_write(w->o, sizeof length, json, n);
-    if (!status)
-        status = output_write(w->o, w->data_at, x, x->index_bytes);
-    return status;
+        status = place_tensors(w);
+    return status ? status : place_header(w);
 }
 
 mote_status write_graph(graph *g, output *o)
 {
     writer w = {.g = g, .o = o};
-    mote_status status = make_index(&w);
-    if (!status)
-        status = place_tensors(&w);
-    if (!status)
-        status = place_header(&w);
+    uint8_t *head = NULL;
+    size_t bytes = 0;
+    mote_status status = lay_out(&w);
     if (!status)
         status = write_tensors(&w);
-    return status ? status : write_header(&w);
+    if (!status)
+        status = make_head(&w, &head, &bytes);
+    return status ? status : output_write(o, 0, head, bytes);
+}
+
+mote_status write_head(graph *g, uint8_t **head, size_t *bytes, uint64_t *file_bytes)
+{
+    writer w = {.g = g};
+    mote_status status = lay_out(&w);
+    if (!status)
+        status = make_head(&w, head, bytes);
+    *file_bytes = status ? 0 : w.index->file_bytes;
+    return status;
 }
