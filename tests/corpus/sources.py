@@ -411,7 +411,25 @@ def gguf_patch(find, replace):
 
 
 BIG = struct.pack("<Q", 1 << 60)
+def bert(*more):
+    """The values of an encoder; its tensors are not looked at before they are right."""
+    sizes = {"block_count": 1, "embedding_length": 32, "feed_forward_length": 32, "context_length": 64,
+             "attention.head_count": 2}
+    keys = [("general.architecture", tiny.STRING, "bert")]
+    keys += [("bert." + name, tiny.U32, n) for name, n in sizes.items()]
+    keys += [k for k in tiny.gguf_keys() if k[0].startswith("tokenizer.")] + list(more)
+    return gguf(lambda: tiny.gguf(keys=keys))
+
+
 GGUF = [
+    *((f"G19 architecture {name}", UNSUPPORTED, key("general.architecture", name))
+      for name in ("nomic-bert", "jina-bert-v2", "modern-bert", "neo-bert", "eurobert")),
+    *((f"G20 pooling {n}", UNSUPPORTED, bert(("bert.pooling_type", tiny.U32, n))) for n in (3, 4, 77)),
+    ("G20b pooling a text", UNSUPPORTED, bert(("bert.pooling_type", tiny.STRING, "mean"))),
+    ("G20c causal", UNSUPPORTED, bert(("bert.attention.causal", tiny.BOOL, True))),
+    ("G20d causal a text", UNSUPPORTED, bert(("bert.attention.causal", tiny.STRING, "no"))),
+    ("G20e tensors of another architecture", EITHER, bert(("bert.pooling_type", tiny.U32, 1))),
+    ("G20f window", UNSUPPORTED, bert(("bert.attention.sliding_window", tiny.U32, 8))),
     ("G01 cut", FILE, gguf(lambda: tiny.gguf()[:100])), ("G02 magic only", FILE, gguf(lambda: b"GGUF")),
     ("G03 version 1", EITHER, gguf(lambda: tiny.gguf(version=1))), ("G03b version 99", EITHER, gguf(lambda: tiny.gguf(version=99))),
     ("G04 keys 2^60", FILE, gguf(lambda: tiny.gguf(n_keys=1 << 60))), ("G04b tensors 2^60", FILE, gguf(lambda: tiny.gguf(n_tensors=1 << 60))),

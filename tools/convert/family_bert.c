@@ -1,5 +1,6 @@
 /* family_bert.c: encoders: BERT and XLM-RoBERTa, as sentence encoders or as cross-encoders that
- * score pairs. Read graph.h first; hub_pooling.c reads the files of sentence-transformers.
+ * score pairs. Read graph.h first; hub_pooling.c reads the files of sentence-transformers, and
+ * gguf_arch.c what GGUF says in their place.
  *
  * Tensors, below an optional "bert." or "roberta." (h: hidden, ff: MLP):
  *   embeddings.{word,position,token_type}_embeddings [., h], embeddings.LayerNorm [h]
@@ -62,6 +63,12 @@ static void read_modules(graph *g)
 {
     static const char *const order[] = {".Transformer", ".Pooling", ".Normalize"};
     size_t n = 0;
+    if (g->src->pooling && !g->src->modules) {
+        g->index.normalize = 1;
+        source_note(g->src, "GGUF does not say whether embeddings are normalised: they are");
+        read_pooling_mode(g);
+        return;
+    }
     if (!g->src->modules) {
         g->index.pooling = MOTE_POOL_MEAN;
         source_note(g->src, "no modules.json: the mean over all tokens is taken, not normalised");
@@ -302,7 +309,9 @@ static void describe_bert(graph *g)
 static void describe_xlm_roberta(graph *g)
 {
     bert b = {.first_position = config_count_or(g, "pad_token_id", 0, 1024, 1) + 1};
-    g->index.pair_joins = 2; /* <s> a </s></s> b </s> */
+    if (g->src->is_gguf)
+        b.first_position = 0; /* the rows before are left out there */
+    g->index.pair_joins = 2;  /* <s> a </s></s> b </s> */
     describe(g, &b, "roberta.", "classifier.dense", "classifier.out_proj");
 }
 

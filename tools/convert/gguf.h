@@ -64,6 +64,7 @@ typedef struct gguf_arch {
     const gguf_name *files;
     bool own_words;           /* no common numbers and names */
     bool paired;              /* rows of q and k come as pairs (2i, 2i + 1) */
+    bool encoder;             /* sees both ways, is pooled */
     bool partial;             /* rope.dimension_count may be less than a head */
     bool attn_bias, mlp_bias; /* attention_bias, mlp_bias are told by the tensors there are */
     mote_status (*configure)(const gguf *g); /* the rest; may be NULL */
@@ -81,8 +82,8 @@ const gguf_value *gguf_find(const gguf *g, const char *key);
 /* The value "ARCH.name". */
 const gguf_value *gguf_find_arch(const gguf *g, const char *name);
 
-/* gguf_experts.c: the hub's model_type of an architecture. */
-const char *gguf_model_type(const gguf *g, const char *arch);
+/* gguf_experts.c: the hub's model_type, where an architecture has several. */
+const char *gguf_model_type(const gguf *g, const gguf_arch *arch);
 bool gguf_has_experts(const char *model_type);
 /* Adds the options of experts and latents to the configuration. */
 mote_status gguf_put_experts(const gguf *g, const char *model_type);

@@ -153,6 +153,33 @@ static mote_status configure_openelm(const gguf *g)
     return status;
 }
 
+/* ---- bert ----------------------------------------------------------------------------------- */
+
+/* What sentence-transformers' files say of pooling is one number here. Scores (4) are not: the
+ * files lack BERT's pooler. */
+static mote_status configure_bert(const gguf *g)
+{
+    static const char *const modes[] = {NULL, "mean", "cls"}; /* 0: not said */
+    const gguf_value *v = gguf_find_arch(g, "pooling_type");
+    const gguf_value *causal = gguf_find_arch(g, "attention.causal");
+    const src_tensor *types = find_tensor(g, "token_types.weight");
+    uint32_t mode = v && v->number >= 0 && v->number <= 2 ? (uint32_t)v->number : 0;
+    if (causal && (causal->type != GGUF_BOOL || causal->number > 0))
+        return convert_fail(g->s->err, MOTE_ERR_UNSUPPORTED, "%s: %s is not supported", g->f->name,
+                            causal->key);
+    if (v && !(v->type == GGUF_U32 && v->number <= 2))
+        return convert_fail(g->s->err, MOTE_ERR_UNSUPPORTED,
+                            "%s: %s %g is not supported (1: mean, 2: cls)", g->f->name, v->key,
+                            v->number);
+    if (modes[mode]) {
+        g->s->pooling = cJSON_CreateObject();
+        g->s->pooling_file = g->f->name;
+        if (!g->s->pooling || !cJSON_AddStringToObject(g->s->pooling, "pooling_mode", modes[mode]))
+            return convert_fail(g->s->err, MOTE_ERR_MEMORY, "%s: no memory", g->f->name);
+    }
+    return set_number(g, g->s->config, "type_vocab_size", types ? (double)types->shape[0] : 0);
+}
+
 /* ---- tables --------------------------------------------------------------------------------- */
 
 static const gguf_number phi3_numbers[] = {
@@ -187,6 +214,14 @@ static const gguf_number openelm_numbers[] = {{"block_count", "num_transformer_l
                                               {"rope.freq_base", "rope_freq_constant", true},
                                               {0}};
 
+static const gguf_number bert_numbers[] = {{"block_count", "num_hidden_layers", false},
+                                           {"embedding_length", "hidden_size", false},
+                                           {"feed_forward_length", "intermediate_size", false},
+                                           {"attention.head_count", "num_attention_heads", false},
+                                           {"context_length", "max_position_embeddings", false},
+                                           {"attention.layer_norm_epsilon", "layer_norm_eps", true},
+                                           {0}};
+
 static const gguf_name phi3_layers[] = {
     {"attn_qkv", "self_attn.qkv_proj"}, {"ffn_up", "mlp.gate_up_proj"}, {0}};
 static const gguf_name after_layers[] = {{"ffn_norm", "pre_feedforward_layernorm"},
@@ -207,6 +242,16 @@ static const gguf_name openelm_layers[] = {
     {"ffn_gate", "ffn.gate_proj"},  {"ffn_up", "ffn.up_proj"},
     {"ffn_down", "ffn.proj_2"},     {0}};
 
+static const gguf_name bert_layers[] = {{"attn_q", "attention.self.query"},
+                                        {"attn_k", "attention.self.key"},
+                                        {"attn_v", "attention.self.value"},
+                                        {"attn_output", "attention.output.dense"},
+                                        {"attn_output_norm", "attention.output.LayerNorm"},
+                                        {"ffn_up", "intermediate.dense"},
+                                        {"ffn_down", "output.dense"},
+                                        {"layer_output_norm", "output.LayerNorm"},
+                                        {0}};
+
 static const gguf_name phi3_files[] = {{"rope_factors_long.weight", "rope_factors_long.weight"},
                                        {"rope_factors_short.weight", "rope_factors_short.weight"},
                                        {0}};
@@ -219,6 +264,13 @@ static const gguf_name gpt2_files[] = {{"token_embd.weight", "wte.weight"},
 static const gguf_name openelm_files[] = {
     {"token_embd.weight", "transformer.token_embeddings.weight"},
     {"output_norm.weight", "transformer.norm.weight"},
+    {0}};
+static const gguf_name bert_files[] = {
+    {"token_embd.weight", "embeddings.word_embeddings.weight"},
+    {"position_embd.weight", "embeddings.position_embeddings.weight"},
+    {"token_types.weight", "embeddings.token_type_embeddings.weight"},
+    {"token_embd_norm.weight", "embeddings.LayerNorm.weight"},
+    {"token_embd_norm.bias", "embeddings.LayerNorm.bias"},
     {0}};
 
 #define MODEL "model.layers."
@@ -288,6 +340,15 @@ static const gguf_arch archs[] = {
      .files = openelm_files,
      .own_words = true,
      .configure = configure_openelm},
+    {.name = "bert", /* XLM-RoBERTa too: gguf_model_type */
+     .model_type = "bert",
+     .prefix = "encoder.layer.",
+     .numbers = bert_numbers,
+     .layers = bert_layers,
+     .files = bert_files,
+     .own_words = true,
+     .encoder = true,
+     .configure = configure_bert},
 };
 
 const gguf_arch *gguf_arch_find(const char *name)

@@ -50,16 +50,15 @@ static mote_status copy(const gguf *g, const renamed *names, size_t n)
 
 /* ---- configuration -------------------------------------------------------------------------- */
 
-const char *gguf_model_type(const gguf *g, const char *arch)
+/* Llama with experts is Mixtral; BERT with SentencePiece's vocabulary is XLM-RoBERTa. */
+const char *gguf_model_type(const gguf *g, const gguf_arch *arch)
 {
-    static const renamed types[] = {
-        {"qwen2moe", "qwen2_moe"}, {"qwen3moe", "qwen3_moe"}, {"deepseek2", "deepseek_v2"}};
     const gguf_value *experts = gguf_find_arch(g, "expert_count");
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(arch, types[i].name) == 0)
-            return types[i].key;
-    bool mixtral = strcmp(arch, "llama") == 0 && is_number(experts) && experts->number > 0;
-    return mixtral ? "mixtral" : arch;
+    const gguf_value *words = gguf_find(g, "tokenizer.ggml.model");
+    bool pieces = words && words->type == GGUF_STRING && strcmp(words->text.ptr, "t5") == 0;
+    if (strcmp(arch->name, "llama") == 0 && is_number(experts) && experts->number > 0)
+        return "mixtral";
+    return arch->encoder && pieces ? "xlm-roberta" : arch->model_type;
 }
 
 /* Sizes of a head: files made for one key of all heads say them with _mla. */

@@ -84,6 +84,9 @@ static bool reads(const gguf_arch *arch, const char *name)
     for (const gguf_number *n = arch->numbers; n && n->name; n++)
         if (strcmp(n->name, name) == 0)
             return true;
+    if (arch->encoder &&
+        (strcmp(name, "pooling_type") == 0 || strcmp(name, "attention.causal") == 0))
+        return true;
     return arch->partial && strcmp(name, "rope.scaling.attn_factor") == 0;
 }
 
@@ -432,11 +435,9 @@ static mote_status read_graph(gguf *g)
         return convert_fail(g->s->err, MOTE_ERR_UNSUPPORTED, "%s: architecture %s is not supported",
                             g->f->name, name);
     gguf_arch own = *arch;
-    const char *model_type = gguf_model_type(g, name);
-    if (gguf_has_experts(model_type)) { /* "llama" with experts is Mixtral, which has no biases */
-        own.model_type = model_type;
-        own.attn_bias = arch->attn_bias && strcmp(model_type, "mixtral") != 0;
-    }
+    own.model_type = gguf_model_type(g, arch);
+    /* "llama" with experts is Mixtral, which has no biases */
+    own.attn_bias = arch->attn_bias && strcmp(own.model_type, "mixtral") != 0;
     g->s->paired_rows = arch->paired;
     mote_status status = make_config(g, &own);
     for (size_t i = 0; i < g->n_tensors && !status; i++)
