@@ -36,6 +36,7 @@ typedef struct cli_opts {
     cli_bench_opts bench;
     int64_t n_predict, n_ctx, n_batch, threads, batch_threads, top_k, repeat_last_n;
     int64_t seed, repeats, window;
+    double memory; /* megabytes; 0: what there is */
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
     bool tokenizer_only, roofline, help;
@@ -190,7 +191,8 @@ typedef struct cli_engine {
     cli_memory used;
 } cli_engine;
 
-enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8 };
+/* WILL_RUN: refuse a file larger than the memory there is before any of its tensors is read. */
+enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8, WILL_RUN = 16 };
 
 /* Maps and checks the file and makes what is needed (NEED: an error if it has none). */
 int cli_engine_open(cli_engine *e, const cli_opts *o, unsigned need);
@@ -220,6 +222,16 @@ int cli_plan_source(const cli_opts *o);
 /* Makes the session hold a common beginning of its history and ids (less than n); returns how
  * many. */
 uint32_t cli_reuse(cli_engine *e, const int32_t *ids, size_t n);
+
+/* ---- limits (memory.c); each an exit code after a refusal that says what would fit ---------- */
+
+/* Bytes that the file and all beside it may have: --mem, or what there is; UINT64_MAX: unknown. */
+uint64_t cli_memory_limit(const cli_engine *e);
+int cli_check_mapping(const cli_opts *o, uint64_t bytes);
+int cli_check_file(const cli_engine *e);
+int cli_check_session(const cli_engine *e, const mote_session_opts *so, const cli_memory *plan);
+/* Something else of so many bytes beside the file. */
+int cli_check_bytes(const cli_engine *e, uint64_t total);
 
 /* ---- texts and ids (texts.c) ---------------------------------------------------------------- */
 

@@ -248,7 +248,7 @@ int cmd_bench(const cli_opts *o)
     cli_catch_signals();
     int code = bench_read_plan(&b.plan, o);
     if (!code)
-        code = cli_engine_open(&b.engine, &b.opts, NEED_MODEL);
+        code = cli_engine_open(&b.engine, &b.opts, WILL_RUN | NEED_MODEL);
     if (code)
         return code;
     code = prepare(&b, start);

@@ -5,7 +5,7 @@
 #include "cli/encoder.h"
 
 static void print_people(cli_out *out, const mote_session_opts *so, const cli_opts *o,
-                         const cli_memory *m, uint64_t read_bytes)
+                         const cli_memory *m, uint64_t read_bytes, uint64_t limit)
 {
     const struct {
         const char *name;
@@ -29,10 +29,14 @@ static void print_people(cli_out *out, const mote_session_opts *so, const cli_op
                m->file, cli_size(size, m->file));
     cli_printf(out, "%-16s %14" PRIu64 "  %s of it: what one decoded token needs\n", "read a token",
                read_bytes, cli_size(size, read_bytes));
+    if (limit != UINT64_MAX)
+        cli_printf(out, "%-16s %14" PRIu64 "  %s: %s\n", "may be used", limit,
+                   cli_size(size, limit),
+                   m->total + m->file <= limit ? "it fits" : "it does not fit, file and all");
 }
 
 static void print_json(cli_out *out, const mote_session_opts *so, const cli_opts *o,
-                       const cli_memory *m, uint64_t read_bytes)
+                       const cli_memory *m, uint64_t read_bytes, uint64_t limit)
 {
     cli_json_open(out, '{');
     cli_json_uint(out, "n_ctx", so->n_ctx);
@@ -42,6 +46,8 @@ static void print_json(cli_out *out, const mote_session_opts *so, const cli_opts
     cli_json_key(out, "memory");
     cli_memory_json(out, m);
     cli_json_uint(out, "decode_read_bytes", read_bytes);
+    if (limit != UINT64_MAX)
+        cli_json_uint(out, "memory_limit", limit);
     cli_json_close(out, '}');
     cli_json_end_line(out);
 }
@@ -112,9 +118,9 @@ int cmd_plan(const cli_opts *o)
     if (!code)
         mote_model_get_info(e.model, &info);
     if (!code && o->json)
-        print_json(&out, &so, o, &m, info.decode_read_bytes);
+        print_json(&out, &so, o, &m, info.decode_read_bytes, cli_memory_limit(&e));
     else if (!code)
-        print_people(&out, &so, o, &m, info.decode_read_bytes);
+        print_people(&out, &so, o, &m, info.decode_read_bytes, cli_memory_limit(&e));
     cli_engine_close(&e);
     return cli_out_close(&out, code);
 }

@@ -134,6 +134,8 @@ int cli_encoder_open(cli_encoder *x, cli_engine *e, bool pair)
     if (!code)
         code = cli_encoder_plan(e, &x->used);
     if (!code)
+        code = cli_check_bytes(e, x->used.total);
+    if (!code)
         code = make(x);
     if (!code && e->tokenizer)
         code = find_special(x);

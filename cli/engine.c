@@ -45,8 +45,12 @@ static int map(cli_engine *e)
     struct stat st;
     mote_error err;
     const char *path = e->o->model;
+    bool is_there = stat(path, &st) == 0;
+    int code = is_there && S_ISREG(st.st_mode) ? cli_check_mapping(e->o, (uint64_t)st.st_size) : 0;
+    if (code)
+        return code;
     mote_status s = mote_file_map(&e->file, path, &err);
-    if (s == MOTE_ERR_IO && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (s == MOTE_ERR_IO && is_there && S_ISDIR(st.st_mode))
         return cli_error((int)s, path,
                          "this is a folder; convert it first: mote convert %s -o NAME.mote", path);
     return s ? cli_fail(path, &err) : 0;
@@ -126,6 +130,8 @@ int cli_engine_open_file(cli_engine *e, const cli_opts *o, const mote_file *file
     e->o = o;
     e->file = *file;
     int code = open_image(e);
+    if (!code && (need & WILL_RUN))
+        code = cli_check_file(e);
     if (!code && ((need & NEED_MODEL) || ((need & WANT_MODEL) && e->info.n_layers)))
         code = make_model(e);
     if (!code && ((need & NEED_TOKENIZER) || ((need & WANT_TOKENIZER) && has_tokenizer(e))))
@@ -298,6 +304,8 @@ int cli_engine_session(cli_engine *e, const mote_session_opts *so)
     cli_memory plan;
     mote_error err;
     int code = cli_engine_plan(e, so, false, &plan);
+    if (!code)
+        code = cli_check_session(e, so, &plan);
     if (code)
         return code;
     free_session(e);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -216,10 +217,8 @@ static int run_command(const cli_command *command, int argc, char **argv)
     return cli_interrupted() && !code ? cli_interrupted() : code;
 }
 
-int main(int argc, char **argv)
+static int run_arguments(int argc, char **argv)
 {
-    prepare_files();
-    prepare_signals();
     const char *name = argc > 1 ? argv[1] : "";
     if (!*name) {
         cli_error(EXIT_USAGE, NULL, "no command given; mote help lists them");
@@ -234,4 +233,21 @@ int main(int argc, char **argv)
     if (!command)
         return unknown(help ? argv[2] : name);
     return help ? cli_help(command) : run_command(command, argc - 2, argv + 2);
+}
+
+/* Under ulimit -v OpenBLAS may fail to start its threads, before main, and then waits for them at
+ * exit, for ever: leave without it. Nothing of ours is left to do there. */
+static int leave(int code)
+{
+    struct rlimit limit;
+    if (MOTE_BLAS && getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        _exit(code);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    prepare_files();
+    prepare_signals();
+    return leave(run_arguments(argc, argv));
 }

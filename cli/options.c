@@ -82,6 +82,8 @@ static const option options[] = {
      "threads for the prompt; 0: as -t"},
     {NULL, "--kv", CHOICE, OPT_MEMORY, AT(kv), 0, 0, "f16", "f32|f16|q8",
      "how keys and values are stored"},
+    {NULL, "--mem", REAL, OPT_MEMORY | OPT_ENCODER | OPT_BENCH, AT(memory), 0, 1e12, "0", "MB",
+     "memory to use at most, the file included; 0: what the machine has free"},
     {NULL, "--isa", TEXT, OPT_CPU, AT(isa), 0, 0, NULL, "TIER",
      "highest kernel tier to use (mote doctor lists them)"},
     {NULL, "--blas", FLAG, OPT_CPU, AT(blas), 0, 0, NULL, NULL,

@@ -53,7 +53,8 @@ typedef struct mote_machine {
     uint32_t quota;             /* whole CPUs the cgroup allows, 0: no limit */
     uint32_t n_threads;         /* mote_host_threads() */
     uint64_t memory_bytes;      /* 0: unknown, as below */
-    uint64_t memory_free_bytes; /* what can be had without swapping */
+    uint64_t memory_free_bytes; /* what can be had without swapping, in the cgroup's limits */
+    uint64_t address_bytes;     /* of addresses that ulimit -v leaves; UINT64_MAX: no limit */
 } mote_machine;
 
 void mote_host_machine(mote_machine *machine);

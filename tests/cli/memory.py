@@ -2,10 +2,11 @@
 """Exact memory: what `plan` says is what `run` asks for, to the byte; nothing is asked for once output
 has begun; the peak stays within plan, file and 2 MB. MODEL=FILE tries another model than the tiny one."""
 import os
+import re
 import shutil
 import subprocess
 
-from frame import MOTE, SLOW, Skip, main, out_json, test
+from frame import MOTE, SLOW, Skip, main, mote, out, out_json, refused, test
 
 CONTEXTS = [64, 256, 1024, 4096]
 SPARE = 64  # a map begins with its own size (mote_host_alloc)
@@ -72,6 +73,57 @@ def peak_stays_within_the_plan(m):
             limit = plan["total"] + plan["file"] + ROOM
             idle = 0 if os.environ.get("MODEL") else resident_at_least()
             assert peak <= max(limit, plan["total"] + idle + ROOM), f"{peak} bytes, limit {limit}"
+
+
+def limited(kilobytes, *args):
+    """Exit code and stderr under ulimit -v. OpenBLAS starts its threads before main: only one."""
+    p = subprocess.run(["sh", "-c", 'ulimit -v "$0" && exec "$@"', str(kilobytes), MOTE,
+                        *map(str, args)], capture_output=True, text=True, timeout=20,
+                       env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    return p.returncode, p.stderr
+
+
+@test
+def a_limit_refuses_before_the_run_and_says_what_fits(m):
+    plan = out_json("plan", model_of(m), "--json", "-t", 1, "-c", 4096)["memory"]
+    need = plan["total"] - plan["sampler"] + plan["file"]  # the sampler comes after
+    flags = ["-p", "a", "--raw", "-n", 1, "-t", 1, "-q"]
+    out("run", model_of(m), *flags, "--mem", (need + 1) / 1e6)
+    line = refused(5, "would fit: -c ", "run", model_of(m), *flags, "--mem", (need - 1) / 1e6)
+    n = int(re.search(r"-c (\d+)", line)[1])
+    less = out_json("plan", model_of(m), "--json", "-t", 1, "-c", n)["memory"]
+    assert less["total"] - less["sampler"] + less["file"] < need
+    out("run", model_of(m), *flags, "-c", n, "--mem", (need - 1) / 1e6)
+    for command in ("bench", "logits", "perplexity", "chat"):
+        more = {"bench": ["-p", 8, "-n", 8], "perplexity": ["-p", "a b c"]}.get(command, ["-c", 8192])
+        more += ["--jsonl"] if command == "logits" else []
+        code = mote(command, model_of(m), *more, "--mem", plan["file"] / 1e6 + 0.01).returncode
+        assert code == 5, f"{command}: {code}"
+
+
+@test
+def a_file_too_large_is_refused_before_its_tensors(m):
+    size = os.path.getsize(m.good) / 1e6
+    for command in ("run", "perplexity"):
+        line = refused(5, "would fit: ", command, m.good, "-p", "a", "--mem", size * 0.9)
+        assert "--type f16" in line, line
+    line = refused(5, "would fit: ", "run", m.good, "-p", "a", "--mem", size * 0.01)
+    assert "a model of at most" in line, line
+
+
+@test
+def ulimit_is_told_before_the_run(m):
+    if SLOW > 1:
+        raise Skip("a sanitizer needs all addresses")
+    flags = ["--raw", "-p", "a", "-n", 1, "-t", 1, "-q"]
+    code, err = limited(1 << 20, "run", model_of(m), *flags)
+    assert code == 0, err
+    for least in range(40, 400, 8):  # megabytes: what the program itself needs, and a little
+        code, err = limited(least << 10, "run", model_of(m), *flags, "-c", 8192)
+        if code != 127 and "error while loading" not in err:
+            assert code in (0, 5), f"{least} MB: {code}: {err}"
+        if code == 0:
+            break
 
 
 def resident_at_least():

@@ -198,6 +198,34 @@ TEST(cgroup_quotas_are_found)
     CHECK(mote_cpu_quota(root) == 0);
 }
 
+#define MIB ((uint64_t)1 << 20)
+
+TEST(memory_limits_are_found)
+{
+    mote_machine m = {0};
+    const char *root = fake_root("memory");
+    put_file(root, "/proc/meminfo", "MemTotal:  4096 kB\nMemFree: 1 kB\nMemAvailable: 2048 kB\n");
+    mote_count_memory(root, &m);
+    CHECK(m.memory_bytes == 4 * MIB && m.memory_free_bytes == 2 * MIB);
+    put_file(root, "/proc/self/cgroup", "5:memory:/a\n0::/a/b\n");
+    put_file(root, "/sys/fs/cgroup/a/memory.max", "max\n");
+    put_file(root, "/sys/fs/cgroup/a/memory.current", "12345\n");
+    mote_count_memory(root, &m);
+    CHECK(m.memory_free_bytes == 2 * MIB);
+    put_file(root, "/sys/fs/cgroup/a/b/memory.max", "1500000\n");
+    put_file(root, "/sys/fs/cgroup/a/b/memory.current", "1000000\n");
+    mote_count_memory(root, &m);
+    CHECK(m.memory_free_bytes == 500000);
+    put_file(root, "/sys/fs/cgroup/a/b/memory.stat",
+             "anon 1\ninactive_file 100000\nactive_file 50000\n");
+    mote_count_memory(root, &m);
+    CHECK(m.memory_free_bytes == 650000);
+    put_file(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "400000\n");
+    put_file(root, "/sys/fs/cgroup/memory/memory.usage_in_bytes", "500000\n");
+    mote_count_memory(root, &m);
+    CHECK(m.memory_free_bytes == 0); /* version 1, of a parent, used up */
+}
+
 TEST(machine_makes_sense)
 {
     mote_machine m;
