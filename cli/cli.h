@@ -35,10 +35,10 @@ typedef struct cli_opts {
     size_t n_biases;
     cli_bench_opts bench;
     int64_t n_predict, n_ctx, n_batch, threads, batch_threads, top_k, repeat_last_n;
-    int64_t seed, repeats, window;
+    int64_t seed, repeats, window, parallel;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
-    bool tokenizer_only, roofline, help;
+    bool tokenizer_only, roofline, help, lookup, no_loop_stop;
 } cli_opts;
 
 typedef struct cli_command {
@@ -70,6 +70,8 @@ enum {
     OPT_TEMPLATE = 1 << 15,
     OPT_RAW = 1 << 16,
     OPT_PAIR = 1 << 17,    /* a second model is the second argument */
+    OPT_TALK = 1 << 18,    /* run, chat: --lookup, --think */
+    OPT_RUN = 1 << 19,     /* run: --parallel, --state, --template, --set, --expect */
     OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
     OPT_VECTORS = 1 << 25, /* embed: --format */
     OPT_ANY = 1 << 30      /* --help, -q: every command */
@@ -268,11 +270,60 @@ bool cli_stop_push(cli_stop *s, const char *text, size_t bytes, const char **out
 void cli_stop_flush(cli_stop *s, const char **out, size_t *n);
 void cli_stop_free(cli_stop *s);
 
+/* ---- ids to text (stream.c) ------------------------------------------------------------------ */
+
+#define CLI_LOOP_PERIODS 64
+
+/* One answer as it comes: decoder, stop strings, loops. */
+typedef struct cli_stream {
+    const mote_tokenizer *tokenizer;
+    mote_decoder decoder;
+    cli_stop *stop;
+    char *piece;
+    cli_text text; /* all that may be shown, in memory of the caller */
+    size_t cap;
+    const char *ended; /* "stop_string" or "loop": why no further id is wanted; NULL: one is */
+    bool finds_loops;
+    size_t n_ids;
+    int32_t last[CLI_LOOP_PERIODS];
+    uint32_t runs[CLI_LOOP_PERIODS];
+} cli_stream;
+
+/* room: for all the text of an answer. */
+int cli_stream_open(cli_stream *s, const mote_tokenizer *t, const cli_opts *o, cli_text room);
+void cli_stream_close(cli_stream *s);
+/* last: the id in front of the answer, -1: none. */
+void cli_stream_reset(cli_stream *s, int32_t last);
+/* What can be shown after one more id; then look at `ended`. */
+mote_text cli_stream_push(cli_stream *s, int32_t id);
+/* What was held back at the end. */
+mote_text cli_stream_rest(cli_stream *s);
+const char *cli_finish_name(const cli_stream *s, mote_finish finish);
+
+/* ---- guesses (lookup.c) ---------------------------------------------------------------------- */
+
+typedef struct cli_lookup {
+    const int32_t *ids; /* [n] prompt and answer so far */
+    size_t n;
+    size_t limit, pause, wait; /* guesses at once; ids to wait after the next failure, and now */
+    int32_t guess[MOTE_MAX_GUESSES];
+    size_t n_guessed, n_right; /* the last ones */
+    bool in_row;
+    size_t guessed, right; /* all */
+} cli_lookup;
+
+void cli_lookup_begin(cli_lookup *l, const int32_t *ids, size_t n);
+/* One more id stands at ids[n]. */
+void cli_lookup_take(cli_lookup *l, int32_t id);
+/* At most max ids that may follow; how many. */
+size_t cli_lookup_guess(cli_lookup *l, int32_t *ids, size_t max);
+
 /* ---- answers (answer.c) --------------------------------------------------------------------- */
 
 typedef struct cli_answer {
-    const char *finish; /* stop, length, stop_string, cancelled, context_full */
+    const char *finish; /* stop, length, stop_string, loop, cancelled, context_full */
     size_t n_prompt, n_reused, n_made;
+    size_t n_guessed, n_right;            /* --lookup */
     double prompt_s, first_s, generate_s; /* prompt; start to first token; first token to end */
     uint64_t seed;
     cli_text text; /* all of it, in the answerer's memory */
@@ -282,12 +333,9 @@ typedef struct cli_answer {
 typedef struct cli_answerer {
     cli_engine *engine;
     cli_out *out; /* where text goes while it comes; NULL: nowhere */
-    bool as_json; /* it goes there as the inside of a JSON string */
-    mote_decoder decoder;
-    cli_stop *stop;
-    char *piece;
+    cli_stream stream;
+    cli_lookup lookup;
     cli_answer *answer; /* the one in work */
-    bool stopped;
     double start;
     cli_progress progress;
 } cli_answerer;

@@ -171,6 +171,8 @@ int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, b
     *out = (mote_session_opts){.n_ctx = n_ctx, .kv = (mote_kv)kv};
     out->n_batch = n_batch < n_ctx ? n_batch : n_ctx;
     out->n_logits = all_logits ? out->n_batch : 1;
+    if (o->lookup)
+        out->n_logits = out->n_batch < MOTE_MAX_GUESSES + 1 ? out->n_batch : MOTE_MAX_GUESSES + 1;
     out->n_threads = decode > prompt ? decode : prompt;
     return 0;
 }

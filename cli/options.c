@@ -68,6 +68,12 @@ static const option options[] = {
      "end where this text appears, without it; may be given 16 times"},
     {NULL, "--ignore-eos", FLAG, OPT_SAMPLE, AT(ignore_eos), 0, 0, NULL, NULL,
      "do not end at the model's end tokens"},
+    {NULL, "--no-loop-stop", FLAG, OPT_SAMPLE, AT(no_loop_stop), 0, 0, NULL, NULL,
+     "go on when the text repeats itself without end"},
+    {NULL, "--lookup", FLAG, OPT_TALK, AT(lookup), 0, 0, NULL, NULL,
+     "guess ahead what stood in the text before: the same answer, sooner if it repeats the prompt"},
+    {"-np", "--parallel", WHOLE, OPT_RUN, AT(parallel), 0, 256, "0", "N",
+     "--jsonl: prompts in work at once; 0: 16, or as many as memory allows"},
 
     {"-c", "--ctx-size", WHOLE, OPT_MEMORY | OPT_BENCH, AT(n_ctx), 0, 1 << 24, "0", "N",
      "positions of the context; 0: what the command needs, for run, chat and plan the model's, at "
