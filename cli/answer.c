@@ -74,13 +74,13 @@ static bool is_interrupted(void *user)
     return cli_interrupted() != 0;
 }
 
-static mote_status too_long(const cli_engine *e, size_t n, mote_error *err)
+mote_status cli_too_long(const cli_engine *e, uint32_t n_ctx, size_t n, mote_error *err)
 {
     *err = (mote_error){.status = MOTE_ERR_LIMIT,
                         .has_numbers = true,
                         .got = n,
-                        .wanted = e->session_opts.n_ctx,
-                        .what = e->session_opts.n_ctx < e->info.n_ctx
+                        .wanted = n_ctx,
+                        .what = n_ctx < e->info.n_ctx
                                     ? "the prompt is longer than the context in tokens, which -c "
                                       "can enlarge"
                                     : "the prompt is longer than the context in tokens"};
@@ -96,7 +96,7 @@ mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *a
     mote_finish finish;
     *answer = (cli_answer){.n_prompt = prompt->n, .seed = answer->seed};
     if (prompt->n > e->session_opts.n_ctx)
-        return too_long(e, prompt->n, err);
+        return cli_too_long(e, e->session_opts.n_ctx, prompt->n, err);
     a->answer = answer;
     a->start = cli_seconds();
     cli_stream_reset(&a->stream, prompt->n ? prompt->ids[prompt->n - 1] : -1);

@@ -204,6 +204,8 @@ int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, b
 int cli_engine_plan(const cli_engine *e, const mote_session_opts *so, bool with_sampler,
                     cli_memory *out);
 int cli_engine_session(cli_engine *e, const mote_session_opts *so);
+/* What the command's options say. */
+mote_sampler_opts cli_sampler_options(const cli_engine *e, uint64_t seed);
 int cli_engine_sampler(cli_engine *e, uint64_t seed);
 int cli_engine_threads(cli_engine *e);
 const mote_team *cli_team(const cli_engine *e);
@@ -211,6 +213,9 @@ const mote_team *cli_prompt_team(const cli_engine *e);
 void cli_memory_json(cli_out *out, const cli_memory *m);
 /* Length that a session gets without -c: the model's, at most this. */
 uint32_t cli_default_context(const cli_engine *e);
+
+/* Fills err for a prompt of n tokens. */
+mote_status cli_too_long(const cli_engine *e, uint32_t n_ctx, size_t n, mote_error *err);
 
 /* Makes the session hold a common beginning of its history and ids (less than n); returns how
  * many. */
@@ -363,6 +368,10 @@ int cli_lines_queued(cli_out *out, cli_row_fn *row, cli_flush_fn *flush, void *u
 const mote_value *cli_get(const mote_value *dict, const char *key);
 /* A member that is a list of ids (malloc'ed). */
 bool cli_get_ids(const mote_value *dict, const char *key, cli_ids *out);
+/* A member that is a number in [min, max]; *out stays when there is none. False: it is something
+ * else, and error says so. */
+bool cli_get_number(const mote_value *dict, const char *key, double min, double max, double *out,
+                    char error[400]);
 /* A whole JSON text that is a list of ids, or an object with "ids". */
 bool cli_parse_ids(cli_ids *out, const cli_text *text);
 

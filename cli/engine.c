@@ -177,7 +177,7 @@ int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, b
     return 0;
 }
 
-static mote_sampler_opts sampler_options(const cli_engine *e, uint64_t seed)
+mote_sampler_opts cli_sampler_options(const cli_engine *e, uint64_t seed)
 {
     const cli_opts *o = e->o;
     return (mote_sampler_opts){.temperature = (float)o->temperature,
@@ -206,7 +206,7 @@ int cli_engine_plan(const cli_engine *e, const mote_session_opts *so, bool with_
     if (mote_session_plan_bytes(&out->session, e->model, so, &err))
         return cli_fail(e->o->model, &err);
     if (with_sampler) {
-        mote_sampler_opts opts = sampler_options(e, 0);
+        mote_sampler_opts opts = cli_sampler_options(e, 0);
         out->sampler = mote_sampler_bytes(e->info.n_vocab, &opts, &err);
         if (!out->sampler)
             return cli_fail(NULL, &err);
@@ -309,7 +309,7 @@ int cli_engine_session(cli_engine *e, const mote_session_opts *so)
 int cli_engine_sampler(cli_engine *e, uint64_t seed)
 {
     mote_error err;
-    mote_sampler_opts opts = sampler_options(e, seed);
+    mote_sampler_opts opts = cli_sampler_options(e, seed);
     size_t bytes = mote_sampler_bytes(e->info.n_vocab, &opts, &err);
     if (!bytes)
         return cli_fail(NULL, &err);
