@@ -28,7 +28,7 @@ typedef struct cli_bench_opts {
 
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
-    const char *bos, *eos, *date, *format, *template_file, *vectors;
+    const char *bos, *eos, *date, *format, *template_file, *vectors, *state;
     const char *stops[CLI_MAX_STOPS];
     size_t n_stops;
     mote_logit_bias biases[CLI_MAX_BIASES];
@@ -151,6 +151,21 @@ void cli_progress_start(cli_progress *p, const cli_opts *o, const char *label);
 void cli_progress_show(cli_progress *p, uint64_t done, uint64_t total);
 void cli_progress_end(cli_progress *p);
 
+/* ---- files to make (file.c) ------------------------------------------------------------------ */
+
+typedef struct cli_file {
+    const char *path;
+    char *temporary;
+    int fd, failed; /* errno of the first failed write */
+} cli_file;
+
+/* The exit code of a file that is there and may not be replaced, else 0. */
+int cli_file_check(const char *path, bool force);
+int cli_file_create(cli_file *f, const char *path, bool force);
+void cli_file_write(cli_file *f, uint64_t at, const void *data, size_t bytes);
+/* Gives the file its name, or with a code not 0 removes it. */
+int cli_file_close(cli_file *f, int code);
+
 /* ---- signals (main.c) ----------------------------------------------------------------------- */
 
 /* From now on SIGINT, SIGTERM and SIGHUP are only noted; a second one ends the program. */
@@ -216,6 +231,11 @@ uint32_t cli_default_context(const cli_engine *e);
 
 /* Fills err for a prompt of n tokens. */
 mote_status cli_too_long(const cli_engine *e, uint32_t n_ctx, size_t n, mote_error *err);
+
+/* --state: what the session holds, in a file. Reading: a file that is not there is none; a bad one
+ * is an error. Writing keeps the first n positions only, of which the session may hold more. */
+int cli_state_read(cli_engine *e, const char *path);
+int cli_state_write(cli_engine *e, const char *path, uint32_t n);
 
 /* Makes the session hold a common beginning of its history and ids (less than n); returns how
  * many. */

@@ -35,7 +35,12 @@ static void print_json(cli_out *out, const cli_engine *e, const cli_answer *a, d
     cli_json_string(out, a->text.ptr, a->text.bytes);
     cli_json_text(out, "finish_reason", a->finish);
     cli_json_uint(out, "prompt_tokens", a->n_prompt);
+    cli_json_uint(out, "reused_tokens", a->n_reused);
     cli_json_uint(out, "generated_tokens", a->n_made);
+    if (e->o->lookup) {
+        cli_json_uint(out, "guessed_tokens", a->n_guessed);
+        cli_json_uint(out, "right_guesses", a->n_right);
+    }
     cli_json_uint(out, "seed", a->seed);
     cli_json_uint(out, "threads", e->session_opts.n_threads);
     cli_json_text(out, "kv", e->o->kv);
@@ -56,6 +61,15 @@ static void print_json(cli_out *out, const cli_engine *e, const cli_answer *a, d
     cli_json_end_line(out);
 }
 
+/* Tells the session how long the text can get: some models choose their rotation by it. */
+static void announce(cli_engine *e, size_t n_prompt)
+{
+    uint64_t n = e->session_opts.n_ctx, made = (uint64_t)e->o->n_predict;
+    if (e->o->n_predict >= 0 && n_prompt + made < n)
+        n = n_prompt + made;
+    mote_session_announce(e->session, (uint32_t)n);
+}
+
 static int run_once(cli_answerer *a, cli_out *out, const cli_ids *ids, double start)
 {
     cli_engine *e = a->engine;
@@ -64,6 +78,11 @@ static int run_once(cli_answerer *a, cli_out *out, const cli_ids *ids, double st
     int code = cli_engine_sampler(e, answer.seed);
     if (code)
         return code;
+    if (e->o->state)
+        code = cli_state_read(e, e->o->state);
+    if (code)
+        return code;
+    announce(e, ids->n);
     double load_s = cli_seconds() - start;
     if (cli_answer_run(a, ids, &answer, &err))
         return cli_fail(e->o->model, &err);
@@ -73,16 +92,9 @@ static int run_once(cli_answerer *a, cli_out *out, const cli_ids *ids, double st
         cli_puts(out, "\n");
     cli_flush(out);
     cli_answer_note(e->o, &answer);
-    return cli_interrupted();
-}
-
-/* Tells the session how long the text can get: some models choose their rotation by it. */
-static void announce(cli_engine *e, size_t n_prompt)
-{
-    uint64_t n = e->session_opts.n_ctx, made = (uint64_t)e->o->n_predict;
-    if (e->o->n_predict >= 0 && n_prompt + made < n)
-        n = n_prompt + made;
-    mote_session_announce(e->session, (uint32_t)n);
+    if (e->o->state && answer.n_reused + 1 < ids->n && mote_session_length(e->session) >= ids->n)
+        code = cli_state_write(e, e->o->state, (uint32_t)ids->n);
+    return code ? code : cli_interrupted();
 }
 
 static int run_one(cli_engine *e, cli_out *out, double start)
@@ -104,10 +116,8 @@ static int run_one(cli_engine *e, cli_out *out, double start)
         code = cli_engine_session(e, &so);
     if (!code)
         code = cli_answerer_open(&a, e, e->o->json ? NULL : out);
-    if (!code) {
-        announce(e, ids.n);
+    if (!code)
         code = run_once(&a, out, &ids, start);
-    }
     cli_answerer_close(&a);
     free(ids.ids);
     free(text.ptr);

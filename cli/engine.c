@@ -1,6 +1,7 @@
 /* engine.c: from a file to something that runs. Sizes come from one function, cli_engine_plan: what
  * `mote plan` prints is what the others allocate. Nothing is allocated here after the sampler.
  */
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -333,4 +334,41 @@ uint32_t cli_reuse(cli_engine *e, const int32_t *ids, size_t n)
         common++;
     mote_session_rewind(e->session, common);
     return common;
+}
+
+int cli_state_read(cli_engine *e, const char *path)
+{
+    struct stat st;
+    mote_file file;
+    mote_error err;
+    if (stat(path, &st) != 0 && errno == ENOENT)
+        return 0;
+    mote_status s = mote_file_map(&file, path, &err);
+    if (s)
+        return cli_fail(path, &err);
+    s = mote_session_restore(e->session, e->history, file.base, file.bytes, &err);
+    mote_file_unmap(&file);
+    return s ? cli_fail(path, &err) : 0;
+}
+
+int cli_state_write(cli_engine *e, const char *path, uint32_t n)
+{
+    cli_file file;
+    mote_error err;
+    mote_session_rewind(e->session, n);
+    size_t bytes = mote_session_state_bytes(e->session);
+    void *state = mote_host_alloc(bytes);
+    if (!state)
+        return cli_no_memory();
+    int code = 0;
+    if (mote_session_save(e->session, e->history, state, bytes, &err))
+        code = cli_fail(path, &err);
+    if (!code)
+        code = cli_file_create(&file, path, true);
+    if (!code) {
+        cli_file_write(&file, 0, state, bytes);
+        code = cli_file_close(&file, 0);
+    }
+    mote_host_free(state);
+    return code;
 }

@@ -72,6 +72,8 @@ static const option options[] = {
      "go on when the text repeats itself without end"},
     {NULL, "--lookup", FLAG, OPT_TALK, AT(lookup), 0, 0, NULL, NULL,
      "guess ahead what stood in the text before: the same answer, sooner if it repeats the prompt"},
+    {NULL, "--state", TEXT, OPT_RUN, AT(state), 0, 0, NULL, "FILE",
+     "keep the evaluated prompt there; a prompt that begins the same goes on from it"},
     {"-np", "--parallel", WHOLE, OPT_RUN, AT(parallel), 0, 256, "0", "N",
      "--jsonl: prompts in work at once; 0: 16, or as many as memory allows"},
 
