@@ -295,7 +295,7 @@ static bool fill(cli_batch *b)
     return busy;
 }
 
-static void print(const job *j, cli_out *out)
+static void print(const cli_opts *o, const job *j, cli_out *out)
 {
     char text[400];
     if (j->err.status) {
@@ -307,6 +307,8 @@ static void print(const job *j, cli_out *out)
     cli_json_key(out, "text");
     cli_json_string(out, j->text, j->bytes);
     cli_json_text(out, "finish_reason", j->finish);
+    if (o->expect)
+        cli_json_bool(out, "expected", cli_is_expected(o, (mote_text){j->text, j->bytes}));
     cli_json_uint(out, "prompt_tokens", j->prompt.n);
     cli_json_uint(out, "generated_tokens", j->n_made);
     cli_json_uint(out, "seed", j->sampling.seed);
@@ -319,7 +321,7 @@ static void print_done(cli_batch *b, cli_out *out)
     size_t before = b->printed;
     for (; b->printed < b->n && b->jobs[b->printed].finish; b->printed++) {
         job *j = &b->jobs[b->printed];
-        print(j, out);
+        print(b->e->o, j, out);
         free(j->prompt.ids);
         free(j->text);
         j->prompt.ids = NULL;

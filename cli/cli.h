@@ -14,10 +14,17 @@
 #include "include/mote_host.h"
 
 /* Exit codes beside those of mote_status. */
-enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_PIPE = 141, EXIT_TERMINATED = 143 };
+enum {
+    EXIT_UNEXPECTED = 1,
+    EXIT_USAGE = 2,
+    EXIT_INTERRUPTED = 130,
+    EXIT_PIPE = 141,
+    EXIT_TERMINATED = 143
+};
 
 #define CLI_MAX_STOPS 16
 #define CLI_MAX_BIASES 256
+#define CLI_MAX_FIELDS 64
 
 /* ---- options (options.c) -------------------------------------------------------------------- */
 
@@ -29,6 +36,9 @@ typedef struct cli_bench_opts {
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
     const char *bos, *eos, *date, *format, *template_file, *vectors, *state;
+    const char *form, *expect, *think;
+    const char *sets[CLI_MAX_FIELDS]; /* --set */
+    size_t n_sets;
     const char *stops[CLI_MAX_STOPS];
     size_t n_stops;
     mote_logit_bias biases[CLI_MAX_BIASES];
@@ -257,6 +267,8 @@ typedef struct cli_ids {
 int cli_read_text(cli_text *out, const char *path);
 /* -p, -f or stdin. */
 int cli_prompt_text(cli_text *out, const cli_opts *o);
+/* --template with its --set. */
+int cli_fill_template(cli_text *out, const cli_opts *o);
 /* Text to ids; on failure err is filled, nothing printed. */
 mote_status cli_encode(const cli_engine *e, const char *text, size_t bytes, unsigned flags,
                        const mote_span *plain, size_t n_plain, cli_ids *out, mote_error *err);
@@ -373,6 +385,12 @@ void cli_answerer_close(cli_answerer *a);
 void cli_answer_note(const cli_opts *o, const cli_answer *answer);
 /* -s or a number from the system. */
 uint64_t cli_seed(const cli_opts *o);
+
+/* ---- expectations (expect.c) ----------------------------------------------------------------- */
+
+/* Can --expect be looked after on this machine? An exit code. */
+int cli_expect_check(const cli_opts *o);
+bool cli_is_expected(const cli_opts *o, mote_text answer);
 
 /* ---- JSON lines (lines.c) ------------------------------------------------------------------- */
 

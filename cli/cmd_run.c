@@ -34,6 +34,9 @@ static void print_json(cli_out *out, const cli_engine *e, const cli_answer *a, d
     cli_json_key(out, "text");
     cli_json_string(out, a->text.ptr, a->text.bytes);
     cli_json_text(out, "finish_reason", a->finish);
+    if (e->o->expect)
+        cli_json_bool(out, "expected",
+                      cli_is_expected(e->o, (mote_text){a->text.ptr, a->text.bytes}));
     cli_json_uint(out, "prompt_tokens", a->n_prompt);
     cli_json_uint(out, "reused_tokens", a->n_reused);
     cli_json_uint(out, "generated_tokens", a->n_made);
@@ -94,17 +97,22 @@ static int run_once(cli_answerer *a, cli_out *out, const cli_ids *ids, double st
     cli_answer_note(e->o, &answer);
     if (e->o->state && answer.n_reused + 1 < ids->n && mote_session_length(e->session) >= ids->n)
         code = cli_state_write(e, e->o->state, (uint32_t)ids->n);
+    if (!code && !cli_interrupted() &&
+        !cli_is_expected(e->o, (mote_text){answer.text.ptr, answer.text.bytes}))
+        code = cli_error(EXIT_UNEXPECTED, "--expect", "the answer is no valid %s", e->o->expect);
     return code ? code : cli_interrupted();
 }
 
 static int run_one(cli_engine *e, cli_out *out, double start)
 {
-    cli_text text;
+    cli_text text = {0};
     cli_ids ids = {0};
     cli_answerer a = {0};
     mote_session_opts so;
     mote_error err;
-    int code = cli_prompt_text(&text, e->o);
+    int code = cli_expect_check(e->o);
+    if (!code)
+        code = cli_prompt_text(&text, e->o);
     if (!code && encode_prompt(e, own_system(e), (mote_text){text.ptr, text.bytes}, &ids, &err))
         code = cli_fail(e->o->model, &err);
     if (!code)
@@ -192,7 +200,13 @@ static void run_queued(void *user, cli_out *out)
 static int run_lines(cli_engine *e, cli_out *out)
 {
     run_lines_state r = {.e = e};
-    int code = cli_engine_sampler(e, 0); /* says what is wrong with the options, once */
+    int code = cli_expect_check(e->o);
+    if (!code && (e->o->form || e->o->n_sets))
+        code = cli_error(EXIT_USAGE, "--template", "is for one prompt, not for --jsonl");
+    if (!code && e->o->state)
+        code = cli_error(EXIT_USAGE, "--state", "is for one prompt, not for --jsonl");
+    if (!code)
+        code = cli_engine_sampler(e, 0); /* says what is wrong with the options, once */
     if (!code)
         code = cli_batch_open(&r.batch, e);
     if (!code)

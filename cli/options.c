@@ -16,7 +16,8 @@ typedef enum option_kind {
     TEXT,   /* const char * */
     CHOICE, /* const char *, one of `value`, separated by | */
     STOP,   /* adds to stops */
-    BIAS    /* ID+V or ID-V: adds to biases */
+    BIAS,   /* ID+V or ID-V: adds to biases */
+    SET     /* adds to sets */
 } option_kind;
 
 typedef struct option {
@@ -70,10 +71,18 @@ static const option options[] = {
      "do not end at the model's end tokens"},
     {NULL, "--no-loop-stop", FLAG, OPT_SAMPLE, AT(no_loop_stop), 0, 0, NULL, NULL,
      "go on when the text repeats itself without end"},
+    {NULL, "--think", CHOICE, OPT_TALK, AT(think), 0, 0, NULL, "on|off",
+     "what the chat template is told about thinking; without it: nothing"},
     {NULL, "--lookup", FLAG, OPT_TALK, AT(lookup), 0, 0, NULL, NULL,
      "guess ahead what stood in the text before: the same answer, sooner if it repeats the prompt"},
     {NULL, "--state", TEXT, OPT_RUN, AT(state), 0, 0, NULL, "FILE",
      "keep the evaluated prompt there; a prompt that begins the same goes on from it"},
+    {NULL, "--template", TEXT, OPT_RUN, AT(form), 0, 0, NULL, "FILE",
+     "make the prompt of this file, with {{name}} for what --set gives"},
+    {NULL, "--set", SET, OPT_RUN, 0, 0, 0, NULL, "NAME=TEXT",
+     "a field of the template; NAME=@FILE: what is in the file"},
+    {NULL, "--expect", CHOICE, OPT_RUN, AT(expect), 0, 0, NULL, "json|python",
+     "exit with 1 if the answer (its first fenced block, if it has one) is not that"},
     {"-np", "--parallel", WHOLE, OPT_RUN, AT(parallel), 0, 256, "0", "N",
      "--jsonl: prompts in work at once; 0: 16, or as many as memory allows"},
 
@@ -319,6 +328,11 @@ static int set(cli_opts *o, const option *opt, const char *text)
     case TEXT: *(const char **)at = text; return 0;
     case STOP: return add_stop(o, text);
     case BIAS: return add_bias(o, text);
+    case SET:
+        if (o->n_sets == CLI_MAX_FIELDS)
+            return cli_error(EXIT_USAGE, "--set", "given more than %d times", CLI_MAX_FIELDS);
+        o->sets[o->n_sets++] = text;
+        return 0;
     }
     return 0;
 }
