@@ -32,11 +32,21 @@ void cli_answerer_close(cli_answerer *a)
     memset(a, 0, sizeof *a);
 }
 
+static bool holds(mote_text text, const char *word)
+{
+    return memmem(text.ptr, text.bytes, word, strlen(word)) != NULL;
+}
+
+/* The tags that thinking stands between are single tokens, so they come whole. */
 static void show(cli_answerer *a, mote_text text)
 {
     if (!a->out || !text.bytes)
         return;
+    if (a->dims && holds(text, "<think>"))
+        cli_puts(a->out, "\x1b[2m");
     cli_put(a->out, text.ptr, text.bytes);
+    if (a->dims && holds(text, "</think>"))
+        cli_puts(a->out, "\x1b[0m");
     cli_flush(a->out);
 }
 
@@ -124,6 +134,8 @@ mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *a
     if (s)
         return s;
     show(a, cli_stream_rest(&a->stream));
+    if (a->dims)
+        cli_puts(a->out, "\x1b[0m"); /* the end may have come within */
     answer->text = a->stream.text;
     answer->n_guessed = a->lookup.guessed;
     answer->n_right = a->lookup.right;

@@ -1,6 +1,6 @@
-/* batch.c: many prompts at once: `run --jsonl`. Each prompt has a slot with a session, a sampler and
- * a stream of its own; one call of mote_forward runs a row or a piece of prompt for each of them.
- * Logits are the same bits in any company, so the answers are those of prompts alone.
+/* batch.c: many prompts at once: `run --jsonl`. Each prompt has a slot with a session, a sampler
+ * and a stream of its own; one call of mote_forward runs a row or a piece of prompt for each of
+ * them. Logits are the same bits in any company, so the answers are those of prompts alone.
  *
  * Rows queue up while more input is there (lines.c); whatever slot is free takes the next. Answers
  * are printed in the order of the rows, each as soon as all before it are done.
@@ -309,9 +309,11 @@ static void print(const cli_opts *o, const job *j, cli_out *out)
     cli_json_text(out, "finish_reason", j->finish);
     if (o->expect)
         cli_json_bool(out, "expected", cli_is_expected(o, (mote_text){j->text, j->bytes}));
-    cli_json_uint(out, "prompt_tokens", j->prompt.n);
-    cli_json_uint(out, "generated_tokens", j->n_made);
-    cli_json_uint(out, "seed", j->sampling.seed);
+    if (o->json) {
+        cli_json_uint(out, "prompt_tokens", j->prompt.n);
+        cli_json_uint(out, "generated_tokens", j->n_made);
+        cli_json_uint(out, "seed", j->sampling.seed);
+    }
     cli_json_close(out, '}');
     cli_json_end_line(out);
 }

@@ -48,7 +48,7 @@ typedef struct cli_opts {
     int64_t seed, repeats, window, parallel;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
-    bool tokenizer_only, roofline, help, lookup, no_loop_stop;
+    bool tokenizer_only, roofline, help, lookup, no_loop_stop, no_history;
 } cli_opts;
 
 typedef struct cli_command {
@@ -79,9 +79,10 @@ enum {
     OPT_DECODE = 1 << 14,   /* detokenize: --ids, --skip-special */
     OPT_TEMPLATE = 1 << 15,
     OPT_RAW = 1 << 16,
-    OPT_PAIR = 1 << 17,    /* a second model is the second argument */
-    OPT_TALK = 1 << 18,    /* run, chat: --lookup, --think */
-    OPT_RUN = 1 << 19,     /* run: --parallel, --state, --template, --set, --expect */
+    OPT_PAIR = 1 << 17, /* a second model is the second argument */
+    OPT_TALK = 1 << 18, /* run, chat: --lookup, --think */
+    OPT_RUN = 1 << 19,  /* run: --parallel, --state, --template, --set, --expect */
+    OPT_CHAT_ONLY = 1 << 20,
     OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
     OPT_VECTORS = 1 << 25, /* embed: --format */
     OPT_ANY = 1 << 30      /* --help, -q: every command */
@@ -89,6 +90,9 @@ enum {
 
 /* Fills o for a command from its arguments; an exit code after an error, else 0. */
 int cli_parse(cli_opts *o, const cli_command *command, int argc, char **argv);
+/* /set of a conversation: an option of the sampling group that is a number, or on and off, by its
+ * name without dashes. An exit code; a failure is told. */
+int cli_set_number(cli_opts *o, const char *name, const char *value);
 /* The help of one command on stdout. */
 int cli_help(const cli_command *command);
 /* The name in the list (ended by NULL) that is nearest to a mistyped one; NULL: none is near. */
@@ -96,15 +100,19 @@ const char *cli_nearest(const char *name, const char *const *list);
 /* A whole decimal number in [min, max] that fills the text. */
 bool cli_whole_number(const char *text, size_t bytes, int64_t min, int64_t max, int64_t *out);
 
+typedef struct cli_file cli_file;
+
 /* ---- output (output.c) ---------------------------------------------------------------------- */
 
-/* stdout, with a buffer. A failed write is remembered; cli_out_close turns it into the exit
- * code. */
+/* stdout, with a buffer (or a file). A failed write is remembered; cli_out_close turns it into the
+ * exit code. */
 typedef struct cli_out {
     char buffer[1 << 14];
     size_t n;
-    int failed; /* errno of the first failure */
-    bool comma; /* JSON: a value stands before */
+    cli_file *file; /* instead of stdout; its failures are its own */
+    uint64_t at;    /* there */
+    int failed;     /* errno of the first failure */
+    bool comma;     /* JSON: a value stands before */
 } cli_out;
 
 void cli_put(cli_out *out, const char *text, size_t bytes);
@@ -148,6 +156,8 @@ void cli_end_line_mark(void);
 
 /* 1234567 as "1.2 MB". */
 const char *cli_size(char text[32], uint64_t bytes);
+/* Is it a terminal, and are colours wanted (NO_COLOR)? */
+bool cli_color(int fd);
 double cli_seconds(void); /* since some time before main */
 
 /* A bar on stderr, when that is a terminal and work takes more than half a second. */
@@ -163,11 +173,11 @@ void cli_progress_end(cli_progress *p);
 
 /* ---- files to make (file.c) ------------------------------------------------------------------ */
 
-typedef struct cli_file {
+struct cli_file {
     const char *path;
     char *temporary;
     int fd, failed; /* errno of the first failed write */
-} cli_file;
+};
 
 /* The exit code of a file that is there and may not be replaced, else 0. */
 int cli_file_check(const char *path, bool force);
@@ -370,6 +380,7 @@ typedef struct cli_answer {
 typedef struct cli_answerer {
     cli_engine *engine;
     cli_out *out; /* where text goes while it comes; NULL: nowhere */
+    bool dims;    /* what a model thinks is shown dim */
     cli_stream stream;
     cli_lookup lookup;
     cli_answer *answer; /* the one in work */

@@ -314,6 +314,10 @@ int cli_engine_sampler(cli_engine *e, uint64_t seed)
     size_t bytes = mote_sampler_bytes(e->info.n_vocab, &opts, &err);
     if (!bytes)
         return cli_fail(NULL, &err);
+    if (bytes > e->used.sampler) { /* a conversation may look back further than before */
+        mote_host_free(e->sampler);
+        e->sampler = NULL;
+    }
     void *mem = e->sampler ? (void *)e->sampler : mote_host_alloc(bytes);
     if (!mem)
         return cli_no_memory();

@@ -71,6 +71,8 @@ static const option options[] = {
      "do not end at the model's end tokens"},
     {NULL, "--no-loop-stop", FLAG, OPT_SAMPLE, AT(no_loop_stop), 0, 0, NULL, NULL,
      "go on when the text repeats itself without end"},
+    {NULL, "--no-history", FLAG, OPT_CHAT_ONLY, AT(no_history), 0, 0, NULL, NULL,
+     "keep no file of what was typed"},
     {NULL, "--think", CHOICE, OPT_TALK, AT(think), 0, 0, NULL, "on|off",
      "what the chat template is told about thinking; without it: nothing"},
     {NULL, "--lookup", FLAG, OPT_TALK, AT(lookup), 0, 0, NULL, NULL,
@@ -335,6 +337,22 @@ static int set(cli_opts *o, const option *opt, const char *text)
         return 0;
     }
     return 0;
+}
+
+int cli_set_number(cli_opts *o, const char *name, const char *value)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const option *opt = &options[i];
+        if (!(opt->groups & OPT_SAMPLE) || !opt->name || strcmp(opt->name + 2, name) != 0)
+            continue;
+        if (opt->kind == FLAG && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)) {
+            *(bool *)((char *)o + opt->at) = value[1] == 'n';
+            return 0;
+        }
+        if (opt->kind == WHOLE || opt->kind == REAL)
+            return set(o, opt, value);
+    }
+    return cli_error(EXIT_USAGE, name, "is nothing that can be set to %s", value);
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
