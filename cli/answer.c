@@ -1,9 +1,7 @@
-/* answer.c: one answer: prompt ids in, text out while it comes. Used by run and chat.
- *
- *   id -> decoder (whole characters) -> stop strings (held back) -> stdout, and the text kept
- */
+/* answer.c: one answer: prompt ids in, text out while it comes. Used by run and chat; stream.c
+ * makes the text. */
 #define _GNU_SOURCE
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -24,51 +22,52 @@ uint64_t cli_seed(const cli_opts *o)
 
 int cli_answerer_open(cli_answerer *a, cli_engine *e, cli_out *out)
 {
-    size_t piece = mote_decode_max_bytes(e->tokenizer);
     *a = (cli_answerer){.engine = e, .out = out};
-    a->stop = cli_stop_new(e->o->stops, e->o->n_stops, piece);
-    a->piece = malloc(piece + 1);
-    if (a->stop && a->piece)
-        return 0;
-    cli_answerer_close(a);
-    return cli_no_memory();
+    return cli_stream_open(&a->stream, e->tokenizer, e->o, (cli_text){e->text, e->used.text});
 }
 
 void cli_answerer_close(cli_answerer *a)
 {
-    cli_stop_free(a->stop);
-    free(a->piece);
+    cli_stream_close(&a->stream);
     memset(a, 0, sizeof *a);
 }
 
-/* Shows text and keeps it. */
-static void show(cli_answerer *a, const char *text, size_t bytes)
+static bool holds(mote_text text, const char *word)
 {
-    cli_text *kept = &a->answer->text;
-    if (bytes <= a->engine->used.text - kept->bytes) {
-        memcpy(kept->ptr + kept->bytes, text, bytes);
-        kept->bytes += bytes;
-    }
-    if (!a->out || !bytes)
+    return memmem(text.ptr, text.bytes, word, strlen(word)) != NULL;
+}
+
+/* The tags that thinking stands between are single tokens, so they come whole. */
+static void show(cli_answerer *a, mote_text text)
+{
+    if (!a->out || !text.bytes)
         return;
-    cli_put(a->out, text, bytes);
+    if (a->dims && holds(text, "<think>"))
+        cli_puts(a->out, "\x1b[2m");
+    cli_put(a->out, text.ptr, text.bytes);
+    if (a->dims && holds(text, "</think>"))
+        cli_puts(a->out, "\x1b[0m");
     cli_flush(a->out);
 }
 
 static bool take_id(void *user, int32_t id)
 {
     cli_answerer *a = user;
-    const char *safe;
-    size_t n, at = a->answer->n_prompt + a->answer->n_made;
+    size_t at = a->answer->n_prompt + a->answer->n_made;
     if (!a->answer->n_made++)
         a->answer->first_s = cli_seconds() - a->start;
     if (at < a->engine->session_opts.n_ctx)
         a->engine->history[at] = id;
+    cli_lookup_take(&a->lookup, id);
     cli_progress_end(&a->progress);
-    n = mote_decoder_push(&a->decoder, id, a->piece);
-    a->stopped = cli_stop_push(a->stop, a->piece, n, &safe, &n);
-    show(a, safe, n);
-    return !a->stopped && !(a->out && a->out->failed);
+    show(a, cli_stream_push(&a->stream, id));
+    return !a->stream.ended && !(a->out && a->out->failed);
+}
+
+static size_t guess(void *user, int32_t *ids, size_t max)
+{
+    cli_answerer *a = user;
+    return cli_lookup_guess(&a->lookup, ids, max);
 }
 
 static void take_progress(void *user, size_t done, size_t total)
@@ -85,35 +84,13 @@ static bool is_interrupted(void *user)
     return cli_interrupted() != 0;
 }
 
-/* What decoder and stop strings still hold. */
-static void show_rest(cli_answerer *a)
-{
-    const char *safe;
-    size_t n = mote_decoder_flush(&a->decoder, a->piece);
-    if (a->stopped)
-        return;
-    a->stopped = cli_stop_push(a->stop, a->piece, n, &safe, &n);
-    show(a, safe, n);
-    if (a->stopped)
-        return;
-    cli_stop_flush(a->stop, &safe, &n);
-    show(a, safe, n);
-}
-
-static const char *finish_name(const cli_answerer *a, mote_finish finish)
-{
-    static const char *const names[] = {"stop", "length", "context_full", "stop_string",
-                                        "cancelled"};
-    return a->stopped ? "stop_string" : names[finish];
-}
-
-static mote_status too_long(const cli_engine *e, size_t n, mote_error *err)
+mote_status cli_too_long(const cli_engine *e, uint32_t n_ctx, size_t n, mote_error *err)
 {
     *err = (mote_error){.status = MOTE_ERR_LIMIT,
                         .has_numbers = true,
                         .got = n,
-                        .wanted = e->session_opts.n_ctx,
-                        .what = e->session_opts.n_ctx < e->info.n_ctx
+                        .wanted = n_ctx,
+                        .what = n_ctx < e->info.n_ctx
                                     ? "the prompt is longer than the context in tokens, which -c "
                                       "can enlarge"
                                     : "the prompt is longer than the context in tokens"};
@@ -127,20 +104,16 @@ mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *a
     const int32_t *ends;
     mote_hooks hooks = {.cancel = is_interrupted};
     mote_finish finish;
-    *answer = (cli_answer){.n_prompt = prompt->n, .seed = answer->seed, .text.ptr = e->text};
+    *answer = (cli_answer){.n_prompt = prompt->n, .seed = answer->seed};
     if (prompt->n > e->session_opts.n_ctx)
-        return too_long(e, prompt->n, err);
+        return cli_too_long(e, e->session_opts.n_ctx, prompt->n, err);
     a->answer = answer;
-    a->stopped = false;
     a->start = cli_seconds();
-    mote_decoder_init(&a->decoder, e->tokenizer, true);
-    int32_t last = prompt->n ? prompt->ids[prompt->n - 1] : -1;
-    if (mote_token_is_special(e->tokenizer, last)) /* prints nothing, but what follows may ask */
-        mote_decoder_push(&a->decoder, last, a->piece);
-    cli_stop_reset(a->stop);
+    cli_stream_reset(&a->stream, prompt->n ? prompt->ids[prompt->n - 1] : -1);
     cli_progress_start(&a->progress, e->o, "prompt");
     answer->n_reused = cli_reuse(e, prompt->ids, prompt->n);
     memcpy(e->history, prompt->ids, prompt->n * sizeof *prompt->ids);
+    cli_lookup_begin(&a->lookup, e->history, prompt->n);
     for (size_t i = 0; e->sampler && i < answer->n_reused; i++)
         mote_sampler_accept(e->sampler, prompt->ids[i]);
     mote_generate_opts go = {.ids = prompt->ids + answer->n_reused,
@@ -152,6 +125,7 @@ mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *a
                              .hooks = &hooks,
                              .token = take_id,
                              .progress = take_progress,
+                             .guess = e->o->lookup ? guess : NULL,
                              .user = a};
     go.n_end_ids = mote_end_ids(&e->image, &ends);
     go.end_ids = ends;
@@ -159,8 +133,13 @@ mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *a
     cli_progress_end(&a->progress);
     if (s)
         return s;
-    show_rest(a);
-    answer->finish = finish_name(a, finish);
+    show(a, cli_stream_rest(&a->stream));
+    if (a->dims)
+        cli_puts(a->out, "\x1b[0m"); /* the end may have come within */
+    answer->text = a->stream.text;
+    answer->n_guessed = a->lookup.guessed;
+    answer->n_right = a->lookup.right;
+    answer->finish = cli_finish_name(&a->stream, finish);
     answer->generate_s = cli_seconds() - a->start - answer->first_s;
     return MOTE_OK;
 }
@@ -170,9 +149,12 @@ static double rate(size_t n, double seconds) { return seconds > 0 ? (double)n / 
 void cli_answer_note(const cli_opts *o, const cli_answer *a)
 {
     size_t n = a->n_prompt - a->n_reused;
+    char guesses[64] = "";
+    if (o->lookup)
+        snprintf(guesses, sizeof guesses, "; %zu of %zu guesses right", a->n_right, a->n_guessed);
     cli_note(o,
              "prompt %zu tokens, %.1f tokens/s; generated %zu tokens, %.1f tokens/s; first token "
-             "after %.0f ms; %s; seed %llu",
+             "after %.0f ms%s; %s; seed %llu",
              n, rate(n, a->prompt_s), a->n_made, rate(a->n_made ? a->n_made - 1 : 0, a->generate_s),
-             a->first_s * 1000, a->finish, (unsigned long long)a->seed);
+             a->first_s * 1000, guesses, a->finish, (unsigned long long)a->seed);
 }

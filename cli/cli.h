@@ -14,10 +14,17 @@
 #include "include/mote_host.h"
 
 /* Exit codes beside those of mote_status. */
-enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130, EXIT_PIPE = 141, EXIT_TERMINATED = 143 };
+enum {
+    EXIT_UNEXPECTED = 1,
+    EXIT_USAGE = 2,
+    EXIT_INTERRUPTED = 130,
+    EXIT_PIPE = 141,
+    EXIT_TERMINATED = 143
+};
 
 #define CLI_MAX_STOPS 16
 #define CLI_MAX_BIASES 256
+#define CLI_MAX_FIELDS 64
 
 /* ---- options (options.c) -------------------------------------------------------------------- */
 
@@ -28,18 +35,21 @@ typedef struct cli_bench_opts {
 
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
-    const char *bos, *eos, *date, *format, *template_file, *vectors;
+    const char *bos, *eos, *date, *format, *template_file, *vectors, *state;
+    const char *form, *expect, *think;
+    const char *sets[CLI_MAX_FIELDS]; /* --set */
+    size_t n_sets;
     const char *stops[CLI_MAX_STOPS];
     size_t n_stops;
     mote_logit_bias biases[CLI_MAX_BIASES];
     size_t n_biases;
     cli_bench_opts bench;
     int64_t n_predict, n_ctx, n_batch, threads, batch_threads, top_k, repeat_last_n;
-    int64_t seed, repeats, window;
+    int64_t seed, repeats, window, parallel;
     double memory; /* megabytes; 0: what there is */
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
-    bool tokenizer_only, roofline, help;
+    bool tokenizer_only, roofline, help, lookup, no_loop_stop, no_history;
 } cli_opts;
 
 typedef struct cli_command {
@@ -70,7 +80,10 @@ enum {
     OPT_DECODE = 1 << 14,   /* detokenize: --ids, --skip-special */
     OPT_TEMPLATE = 1 << 15,
     OPT_RAW = 1 << 16,
-    OPT_PAIR = 1 << 17,    /* a second model is the second argument */
+    OPT_PAIR = 1 << 17, /* a second model is the second argument */
+    OPT_TALK = 1 << 18, /* run, chat: --lookup, --think */
+    OPT_RUN = 1 << 19,  /* run: --parallel, --state, --template, --set, --expect */
+    OPT_CHAT_ONLY = 1 << 20,
     OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
     OPT_VECTORS = 1 << 25, /* embed: --format */
     OPT_ANY = 1 << 30      /* --help, -q: every command */
@@ -78,6 +91,9 @@ enum {
 
 /* Fills o for a command from its arguments; an exit code after an error, else 0. */
 int cli_parse(cli_opts *o, const cli_command *command, int argc, char **argv);
+/* /set of a conversation: an option of the sampling group that is a number, or on and off, by its
+ * name without dashes. An exit code; a failure is told. */
+int cli_set_number(cli_opts *o, const char *name, const char *value);
 /* The help of one command on stdout. */
 int cli_help(const cli_command *command);
 /* The name in the list (ended by NULL) that is nearest to a mistyped one; NULL: none is near. */
@@ -85,15 +101,19 @@ const char *cli_nearest(const char *name, const char *const *list);
 /* A whole decimal number in [min, max] that fills the text. */
 bool cli_whole_number(const char *text, size_t bytes, int64_t min, int64_t max, int64_t *out);
 
+typedef struct cli_file cli_file;
+
 /* ---- output (output.c) ---------------------------------------------------------------------- */
 
-/* stdout, with a buffer. A failed write is remembered; cli_out_close turns it into the exit
- * code. */
+/* stdout, with a buffer (or a file). A failed write is remembered; cli_out_close turns it into the
+ * exit code. */
 typedef struct cli_out {
     char buffer[1 << 14];
     size_t n;
-    int failed; /* errno of the first failure */
-    bool comma; /* JSON: a value stands before */
+    cli_file *file; /* instead of stdout; its failures are its own */
+    uint64_t at;    /* there */
+    int failed;     /* errno of the first failure */
+    bool comma;     /* JSON: a value stands before */
 } cli_out;
 
 void cli_put(cli_out *out, const char *text, size_t bytes);
@@ -137,6 +157,8 @@ void cli_end_line_mark(void);
 
 /* 1234567 as "1.2 MB". */
 const char *cli_size(char text[32], uint64_t bytes);
+/* Is it a terminal, and are colours wanted (NO_COLOR)? */
+bool cli_color(int fd);
 double cli_seconds(void); /* since some time before main */
 
 /* A bar on stderr, when that is a terminal and work takes more than half a second. */
@@ -149,6 +171,21 @@ typedef struct cli_progress {
 void cli_progress_start(cli_progress *p, const cli_opts *o, const char *label);
 void cli_progress_show(cli_progress *p, uint64_t done, uint64_t total);
 void cli_progress_end(cli_progress *p);
+
+/* ---- files to make (file.c) ------------------------------------------------------------------ */
+
+struct cli_file {
+    const char *path;
+    char *temporary;
+    int fd, failed; /* errno of the first failed write */
+};
+
+/* The exit code of a file that is there and may not be replaced, else 0. */
+int cli_file_check(const char *path, bool force);
+int cli_file_create(cli_file *f, const char *path, bool force);
+void cli_file_write(cli_file *f, uint64_t at, const void *data, size_t bytes);
+/* Gives the file its name, or with a code not 0 removes it. */
+int cli_file_close(cli_file *f, int code);
 
 /* ---- signals (main.c) ----------------------------------------------------------------------- */
 
@@ -206,6 +243,8 @@ int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, b
 int cli_engine_plan(const cli_engine *e, const mote_session_opts *so, bool with_sampler,
                     cli_memory *out);
 int cli_engine_session(cli_engine *e, const mote_session_opts *so);
+/* What the command's options say. */
+mote_sampler_opts cli_sampler_options(const cli_engine *e, uint64_t seed);
 int cli_engine_sampler(cli_engine *e, uint64_t seed);
 int cli_engine_threads(cli_engine *e);
 const mote_team *cli_team(const cli_engine *e);
@@ -218,6 +257,13 @@ uint32_t cli_default_context(const cli_engine *e);
 bool cli_is_source(const char *path);
 /* Tells the sizes of what would be made of it. */
 int cli_plan_source(const cli_opts *o);
+/* Fills err for a prompt of n tokens. */
+mote_status cli_too_long(const cli_engine *e, uint32_t n_ctx, size_t n, mote_error *err);
+
+/* --state: what the session holds, in a file. Reading: a file that is not there is none; a bad one
+ * is an error. Writing keeps the first n positions only, of which the session may hold more. */
+int cli_state_read(cli_engine *e, const char *path);
+int cli_state_write(cli_engine *e, const char *path, uint32_t n);
 
 /* Makes the session hold a common beginning of its history and ids (less than n); returns how
  * many. */
@@ -249,6 +295,8 @@ typedef struct cli_ids {
 int cli_read_text(cli_text *out, const char *path);
 /* -p, -f or stdin. */
 int cli_prompt_text(cli_text *out, const cli_opts *o);
+/* --template with its --set. */
+int cli_fill_template(cli_text *out, const cli_opts *o);
 /* Text to ids; on failure err is filled, nothing printed. */
 mote_status cli_encode(const cli_engine *e, const char *text, size_t bytes, unsigned flags,
                        const mote_span *plain, size_t n_plain, cli_ids *out, mote_error *err);
@@ -287,11 +335,60 @@ bool cli_stop_push(cli_stop *s, const char *text, size_t bytes, const char **out
 void cli_stop_flush(cli_stop *s, const char **out, size_t *n);
 void cli_stop_free(cli_stop *s);
 
+/* ---- ids to text (stream.c) ------------------------------------------------------------------ */
+
+#define CLI_LOOP_PERIODS 64
+
+/* One answer as it comes: decoder, stop strings, loops. */
+typedef struct cli_stream {
+    const mote_tokenizer *tokenizer;
+    mote_decoder decoder;
+    cli_stop *stop;
+    char *piece;
+    cli_text text; /* all that may be shown, in memory of the caller */
+    size_t cap;
+    const char *ended; /* "stop_string" or "loop": why no further id is wanted; NULL: one is */
+    bool finds_loops;
+    size_t n_ids;
+    int32_t last[CLI_LOOP_PERIODS];
+    uint32_t runs[CLI_LOOP_PERIODS];
+} cli_stream;
+
+/* room: for all the text of an answer. */
+int cli_stream_open(cli_stream *s, const mote_tokenizer *t, const cli_opts *o, cli_text room);
+void cli_stream_close(cli_stream *s);
+/* last: the id in front of the answer, -1: none. */
+void cli_stream_reset(cli_stream *s, int32_t last);
+/* What can be shown after one more id; then look at `ended`. */
+mote_text cli_stream_push(cli_stream *s, int32_t id);
+/* What was held back at the end. */
+mote_text cli_stream_rest(cli_stream *s);
+const char *cli_finish_name(const cli_stream *s, mote_finish finish);
+
+/* ---- guesses (lookup.c) ---------------------------------------------------------------------- */
+
+typedef struct cli_lookup {
+    const int32_t *ids; /* [n] prompt and answer so far */
+    size_t n;
+    size_t limit, pause, wait; /* guesses at once; ids to wait after the next failure, and now */
+    int32_t guess[MOTE_MAX_GUESSES];
+    size_t n_guessed, n_right; /* the last ones */
+    bool in_row;
+    size_t guessed, right; /* all */
+} cli_lookup;
+
+void cli_lookup_begin(cli_lookup *l, const int32_t *ids, size_t n);
+/* One more id stands at ids[n]. */
+void cli_lookup_take(cli_lookup *l, int32_t id);
+/* At most max ids that may follow; how many. */
+size_t cli_lookup_guess(cli_lookup *l, int32_t *ids, size_t max);
+
 /* ---- answers (answer.c) --------------------------------------------------------------------- */
 
 typedef struct cli_answer {
-    const char *finish; /* stop, length, stop_string, cancelled, context_full */
+    const char *finish; /* stop, length, stop_string, loop, cancelled, context_full */
     size_t n_prompt, n_reused, n_made;
+    size_t n_guessed, n_right;            /* --lookup */
     double prompt_s, first_s, generate_s; /* prompt; start to first token; first token to end */
     uint64_t seed;
     cli_text text; /* all of it, in the answerer's memory */
@@ -301,12 +398,10 @@ typedef struct cli_answer {
 typedef struct cli_answerer {
     cli_engine *engine;
     cli_out *out; /* where text goes while it comes; NULL: nowhere */
-    bool as_json; /* it goes there as the inside of a JSON string */
-    mote_decoder decoder;
-    cli_stop *stop;
-    char *piece;
+    bool dims;    /* what a model thinks is shown dim */
+    cli_stream stream;
+    cli_lookup lookup;
     cli_answer *answer; /* the one in work */
-    bool stopped;
     double start;
     cli_progress progress;
 } cli_answerer;
@@ -319,6 +414,12 @@ void cli_answerer_close(cli_answerer *a);
 void cli_answer_note(const cli_opts *o, const cli_answer *answer);
 /* -s or a number from the system. */
 uint64_t cli_seed(const cli_opts *o);
+
+/* ---- expectations (expect.c) ----------------------------------------------------------------- */
+
+/* Can --expect be looked after on this machine? An exit code. */
+int cli_expect_check(const cli_opts *o);
+bool cli_is_expected(const cli_opts *o, mote_text answer);
 
 /* ---- JSON lines (lines.c) ------------------------------------------------------------------- */
 
@@ -334,6 +435,10 @@ int cli_lines_queued(cli_out *out, cli_row_fn *row, cli_flush_fn *flush, void *u
 const mote_value *cli_get(const mote_value *dict, const char *key);
 /* A member that is a list of ids (malloc'ed). */
 bool cli_get_ids(const mote_value *dict, const char *key, cli_ids *out);
+/* A member that is a number in [min, max]; *out stays when there is none. False: it is something
+ * else, and error says so. */
+bool cli_get_number(const mote_value *dict, const char *key, double min, double max, double *out,
+                    char error[400]);
 /* A whole JSON text that is a list of ids, or an object with "ids". */
 bool cli_parse_ids(cli_ids *out, const cli_text *text);
 

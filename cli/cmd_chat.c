@@ -1,32 +1,13 @@
 /* cmd_chat.c: a conversation. Every turn renders all of it anew; what the session holds already is
- * not computed again (cli_reuse), so a turn costs its new tokens only.
+ * not computed again (cli_reuse), so a turn costs its new tokens only. Read chat.h first.
  */
-#define _GNU_SOURCE
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/chat.h"
 
-#define MAX_LINE ((size_t)1 << 24)
-
-typedef struct chat {
-    cli_engine engine;
-    cli_answerer answerer;
-    cli_out out;
-    bool terminal;
-    cli_message *messages; /* contents malloc'ed */
-    size_t n, cap, n_kept; /* n_kept: messages that /clear leaves */
-    uint64_t seed, turn;
-    char *input; /* read, not used yet */
-    size_t n_input, input_cap;
-    bool ended;
-} chat;
-
-/* ---- messages ------------------------------------------------------------------------------- */
-
-static int add_message(chat *c, const char *role, const char *text, size_t bytes)
+int chat_add_message(chat *c, const char *role, const char *text, size_t bytes)
 {
     if (c->n == c->cap) {
         size_t cap = c->cap ? 2 * c->cap : 16;
@@ -39,94 +20,50 @@ static int add_message(chat *c, const char *role, const char *text, size_t bytes
     char *copy = malloc(bytes + 1);
     if (!copy)
         return cli_no_memory();
-    memcpy(copy, text, bytes);
+    if (bytes)
+        memcpy(copy, text, bytes);
     copy[bytes] = 0;
     c->messages[c->n++] = (cli_message){role, {copy, bytes}};
     return 0;
 }
 
-static void drop_messages(chat *c, size_t n)
+void chat_drop_messages(chat *c, size_t n)
 {
     while (c->n > n)
         free((char *)(uintptr_t)c->messages[--c->n].content.ptr);
 }
 
-/* ---- lines ---------------------------------------------------------------------------------- */
+/* ---- turns ---------------------------------------------------------------------------------- */
 
-/* Takes one line out of the input; false: it holds none yet. */
-static bool take_line(chat *c, cli_text *line)
+/* System message, if there is one, and all others to ids. */
+static mote_status encode(chat *c, cli_ids *ids, mote_error *err)
 {
-    char *end = c->n_input ? memchr(c->input, '\n', c->n_input) : NULL;
-    size_t n = end ? (size_t)(end - c->input) : c->n_input, all = end ? n + 1 : n;
-    if (!end && !(c->ended && c->n_input))
-        return false;
-    line->bytes = n && c->input[n - 1] == '\r' ? n - 1 : n;
-    line->ptr = malloc(line->bytes + 1);
-    if (line->ptr)
-        memcpy(line->ptr, c->input, line->bytes);
-    memmove(c->input, c->input + all, c->n_input - all);
-    c->n_input -= all;
-    return true;
+    cli_message *all = malloc((c->n + 1) * sizeof *all);
+    size_t n = 0;
+    if (!all) {
+        *err = (mote_error){.status = MOTE_ERR_MEMORY, .what = "out of memory"};
+        return MOTE_ERR_MEMORY;
+    }
+    if (c->system.bytes)
+        all[n++] = (cli_message){"system", {c->system.ptr, c->system.bytes}};
+    if (c->n)
+        memcpy(all + n, c->messages, c->n * sizeof *all);
+    mote_status s = cli_encode_chat(&c->engine, all, n + c->n, ids, err);
+    free(all);
+    return s;
 }
 
-/* Reads more; 0, or an exit code, or -1 when a signal came. */
-static int read_more(chat *c)
+/* After an answer that was interrupted: on a terminal the conversation goes on. */
+static int after_signal(const chat *c)
 {
-    if (c->n_input + 4096 > c->input_cap) {
-        size_t cap = c->input_cap ? 2 * c->input_cap : 1 << 16;
-        char *more = cap > MAX_LINE ? NULL : realloc(c->input, cap);
-        if (!more)
-            return cli_error(MOTE_ERR_MEMORY, "stdin", "the line is too long");
-        c->input = more;
-        c->input_cap = cap;
-    }
-    ssize_t n = cli_read(STDIN_FILENO, c->input + c->n_input, c->input_cap - c->n_input);
-    if (n < 0 && errno == EINTR)
-        return cli_interrupted() ? -1 : 0;
-    if (n < 0)
-        return cli_error(MOTE_ERR_IO, "stdin", "%s", strerror(errno));
-    c->n_input += (size_t)n;
-    c->ended = c->ended || n == 0;
+    int code = cli_interrupted();
+    if (code && (code != EXIT_INTERRUPTED || !c->terminal))
+        return code;
+    cli_forget_interrupt();
     return 0;
 }
 
-/* The next line; *line.ptr NULL at the end. On a terminal the first Ctrl-C only warns. */
-static int next_line(chat *c, cli_text *line)
-{
-    bool warned = false;
-    *line = (cli_text){0};
-    for (;;) {
-        if (take_line(c, line))
-            return line->ptr ? 0 : cli_no_memory();
-        if (c->ended) {
-            if (c->terminal)
-                cli_end_line_mark();
-            return 0;
-        }
-        if (c->terminal && !warned)
-            cli_prompt_mark();
-        int code = cli_interrupted() ? -1 : read_more(c);
-        if (code >= 0) {
-            if (code)
-                return code;
-            continue;
-        }
-        code = cli_interrupted();
-        if (code != EXIT_INTERRUPTED || !c->terminal || warned)
-            return code;
-        cli_forget_interrupt();
-        cli_end_line_mark();
-        cli_note(c->engine.o, "(Ctrl-C again, Ctrl-D or /exit leaves)");
-        cli_prompt_mark();
-        warned = true;
-    }
-}
-
-/* ---- turns ---------------------------------------------------------------------------------- */
-
-/* One answer to what was said. A failure that the next turn may not have is no end on a
- * terminal. */
-static int answer(chat *c)
+int chat_answer(chat *c)
 {
     cli_engine *e = &c->engine;
     cli_ids ids = {0};
@@ -135,64 +72,74 @@ static int answer(chat *c)
     int code = cli_engine_sampler(e, a.seed);
     if (code)
         return code;
-    mote_status s = cli_encode_chat(e, c->messages, c->n, &ids, &err);
+    mote_status s = encode(c, &ids, &err);
     if (!s)
         s = cli_answer_run(&c->answerer, &ids, &a, &err);
     free(ids.ids);
     if (s) {
-        drop_messages(c, c->n - 1);
+        chat_drop_messages(c, c->n - 1);
         code = cli_fail(e->o->model, &err);
         return c->terminal && s == MOTE_ERR_LIMIT ? 0 : code;
     }
     cli_puts(&c->out, "\n");
     if (!cli_flush(&c->out))
         return 0;
-    if (c->terminal)
+    c->last = a;
+    if (c->terminal) {
         cli_answer_note(e->o, &a);
-    if (cli_interrupted() && cli_interrupted() != EXIT_INTERRUPTED)
-        return cli_interrupted();
-    if (cli_interrupted() && !c->terminal)
-        return cli_interrupted();
-    cli_forget_interrupt();
-    return add_message(c, "assistant", a.text.ptr, a.text.bytes);
+        cli_note(e->o, "context: %u of %u tokens", mote_session_length(e->session),
+                 e->session_opts.n_ctx);
+    }
+    code = after_signal(c);
+    return code ? code : chat_add_message(c, "assistant", a.text.ptr, a.text.bytes);
 }
 
-static bool is(const cli_text *line, const char *word)
+/* A message, behind what /read brought. */
+static int say(chat *c, const cli_text *entry)
 {
-    return line->bytes == strlen(word) && memcmp(line->ptr, word, line->bytes) == 0;
+    size_t before = c->attached.bytes;
+    char *text = malloc(before + entry->bytes + 2);
+    if (!text)
+        return cli_no_memory();
+    if (before) {
+        memcpy(text, c->attached.ptr, before);
+        memcpy(text + before, "\n\n", 2);
+        before += 2;
+    }
+    memcpy(text + before, entry->ptr, entry->bytes);
+    int code = chat_add_message(c, "user", text, before + entry->bytes);
+    free(text);
+    free(c->attached.ptr);
+    c->attached = (cli_text){0};
+    return code ? code : chat_answer(c);
 }
 
 static int converse(chat *c)
 {
-    for (;;) {
-        cli_text line;
-        int code = next_line(c, &line);
-        if (code || !line.ptr)
+    for (bool leave = false; !leave;) {
+        cli_text entry;
+        int code = chat_next_entry(c, &entry);
+        if (code || !entry.ptr)
             return code;
-        if (is(&line, "/exit") || is(&line, "/bye")) {
-            free(line.ptr);
-            return 0;
-        }
-        if (is(&line, "/clear")) {
-            drop_messages(c, c->n_kept);
-        } else if (line.bytes && line.ptr[0] == '/' && c->terminal) {
-            cli_note(c->engine.o, "/clear begins anew, /exit leaves");
-        } else if (line.bytes) {
-            code = add_message(c, "user", line.ptr, line.bytes);
-            if (!code)
-                code = answer(c);
-        }
-        free(line.ptr);
+        if (chat_is_command(&entry))
+            code = chat_command(c, &entry, &leave);
+        else if (c->terminal && entry.bytes && entry.ptr[0] == '/')
+            cli_note(&c->opts, "there is no such command; /help lists them");
+        else if (entry.bytes)
+            code = say(c, &entry);
+        free(entry.ptr);
         if (code || c->out.failed)
             return code;
     }
+    return 0;
 }
+
+/* ---- the command ---------------------------------------------------------------------------- */
 
 static int begin(chat *c)
 {
     cli_engine *e = &c->engine;
     mote_session_opts so;
-    const char *system = e->o->system;
     if (!mote_chat_template(&e->image).bytes)
         return cli_error(MOTE_ERR_UNSUPPORTED, e->o->model,
                          "has no chat template; mote run --raw goes on with a text");
@@ -203,11 +150,19 @@ static int begin(chat *c)
         code = cli_engine_sampler(e, 0);
     if (!code)
         code = cli_answerer_open(&c->answerer, e, &c->out);
-    if (!code && system)
-        code = add_message(c, "system", system, strlen(system));
-    c->n_kept = c->n;
+    if (code)
+        return code;
+    c->answerer.dims = isatty(STDOUT_FILENO) && cli_color(STDOUT_FILENO);
     c->seed = cli_seed(e->o);
-    return code;
+    if (c->opts.system) {
+        c->system = (cli_text){strdup(c->opts.system), strlen(c->opts.system)};
+        if (!c->system.ptr)
+            return cli_no_memory();
+    }
+    if (c->terminal && !c->opts.no_history)
+        chat_find_history(c);
+    c->editor = c->terminal ? cli_editor_new(c->history[0] ? c->history : NULL) : NULL;
+    return 0;
 }
 
 int cmd_chat(const cli_opts *o)
@@ -215,17 +170,21 @@ int cmd_chat(const cli_opts *o)
     chat *c = calloc(1, sizeof *c);
     if (!c)
         return cli_no_memory();
+    c->opts = *o;
     cli_catch_signals();
     c->terminal = isatty(STDIN_FILENO);
-    int code = cli_engine_open(&c->engine, o, WILL_RUN | NEED_MODEL | NEED_TOKENIZER);
+    int code = cli_engine_open(&c->engine, &c->opts, WILL_RUN | NEED_MODEL | NEED_TOKENIZER);
     if (!code)
         code = begin(c);
     if (!code)
         code = converse(c);
     code = cli_out_close(&c->out, code);
-    drop_messages(c, 0);
+    chat_drop_messages(c, 0);
+    cli_editor_free(c->editor);
     cli_answerer_close(&c->answerer);
     cli_engine_close(&c->engine);
+    free(c->system.ptr);
+    free(c->attached.ptr);
     free(c->messages);
     free(c->input);
     free(c);

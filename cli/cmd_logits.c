@@ -1,15 +1,10 @@
 /* cmd_logits.c: raw logits: their hash, best tokens and greedy continuation as JSON lines; or a
  * safetensors file with all of them, and the hidden states if asked for.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -167,46 +162,30 @@ static bool answer_row(void *user, const mote_value *row, cli_out *out, char err
 
 typedef struct logits_file {
     cli_engine *engine;
-    int fd;
+    cli_file file;
     size_t n, n_layers;
     uint64_t data_at, hidden_at; /* of the tensors in the file */
     size_t at;                   /* first position of the chunk in work */
-    bool failed;
 } logits_file;
-
-static void write_at(logits_file *f, uint64_t at, const void *data, size_t bytes)
-{
-    const char *p = data;
-    while (bytes && !f->failed) {
-        ssize_t k = pwrite(f->fd, p, bytes, (off_t)at);
-        if (k < 0 && errno == EINTR)
-            continue;
-        f->failed = k <= 0;
-        if (f->failed)
-            break;
-        p += k;
-        at += (uint64_t)k;
-        bytes -= (size_t)k;
-    }
-}
 
 /* The residual stream of a layer: hidden.0 .. hidden.L, then hidden.final. */
 static void keep_hidden(void *user, uint32_t layer, const float *x, size_t n_rows, size_t n)
 {
     logits_file *f = user;
     uint64_t row_bytes = n * sizeof(float);
-    write_at(f, f->hidden_at + (layer * (uint64_t)f->n + f->at) * row_bytes, x, n_rows * row_bytes);
+    cli_file_write(&f->file, f->hidden_at + (layer * (uint64_t)f->n + f->at) * row_bytes, x,
+                   n_rows * row_bytes);
 }
 
 /* The JSON header: logits, then the hidden states; padded to 8 bytes. */
-static bool write_header(logits_file *f)
+static int write_header(logits_file *f)
 {
     const cli_engine *e = f->engine;
     size_t cap = 256 + (f->n_layers + 2) * 128, at = 8;
     char *text = malloc(cap);
     uint64_t end = (uint64_t)f->n * e->info.n_vocab * 4, begin;
     if (!text)
-        return !(f->failed = true);
+        return cli_no_memory();
     at += (size_t)snprintf(text + at, cap - at,
                            "{\"logits\":{\"dtype\":\"F32\",\"shape\":[%zu,%u],\"data_offsets\":"
                            "[0,%" PRIu64 "]}",
@@ -226,11 +205,11 @@ static bool write_header(logits_file *f)
         text[at++] = ' ';
     uint64_t json = at - 8;
     memcpy(text, &json, sizeof json);
-    write_at(f, 0, text, at);
+    cli_file_write(&f->file, 0, text, at);
     f->data_at = at;
     f->hidden_at = at + (uint64_t)f->n * e->info.n_vocab * 4;
     free(text);
-    return !f->failed;
+    return 0;
 }
 
 static int write_tensors(logits_file *f, const cli_ids *ids)
@@ -249,8 +228,8 @@ static int write_tensors(logits_file *f, const cli_ids *ids)
         n = ids->n - f->at < batch ? ids->n - f->at : batch;
         s = feed(e, ids->ids + f->at, n, rows, &hooks, &err);
         for (size_t i = 0; !s && i < n; i++)
-            write_at(f, f->data_at + (f->at + i) * row_bytes, mote_session_logits(e->session, i),
-                     row_bytes);
+            cli_file_write(&f->file, f->data_at + (f->at + i) * row_bytes,
+                           mote_session_logits(e->session, i), row_bytes);
     }
     free(rows);
     if (s == MOTE_CANCELLED)
@@ -258,50 +237,29 @@ static int write_tensors(logits_file *f, const cli_ids *ids)
     return s ? cli_fail(e->o->model, &err) : 0;
 }
 
-/* The file is made under another name beside its place and renamed when complete. */
-static int write_file(cli_engine *e, const cli_ids *ids, const char *temporary)
-{
-    const char *path = e->o->output;
-    logits_file f = {.engine = e, .n = ids->n, .n_layers = e->info.n_layers};
-    f.fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (f.fd < 0)
-        return cli_error(MOTE_ERR_IO, path, "%s", strerror(errno));
-    cli_remove_on_signal(temporary);
-    int code = write_header(&f) ? write_tensors(&f, ids) : MOTE_ERR_IO;
-    bool bad = f.failed || (!code && fsync(f.fd) != 0);
-    bad = close(f.fd) != 0 || bad;
-    if (!code && !bad)
-        bad = rename(temporary, path) != 0;
-    if (bad)
-        code = cli_error(MOTE_ERR_IO, path, "%s", errno ? strerror(errno) : "cannot be written");
-    if (code)
-        unlink(temporary);
-    cli_remove_on_signal(NULL);
-    return code;
-}
-
 static int make_file(cli_engine *e)
 {
-    struct stat st;
     cli_ids ids = {0};
-    const char *path = e->o->output;
-    size_t limit, n = strlen(path);
-    char *temporary = malloc(n + 32);
-    int code = temporary ? 0 : cli_no_memory();
-    if (!code && (!cli_read_ids(&ids, e->o->ids, strlen(e->o->ids)) || !ids.n))
+    logits_file f = {.engine = e, .n_layers = e->info.n_layers};
+    size_t limit;
+    int code = 0;
+    if (!cli_read_ids(&ids, e->o->ids, strlen(e->o->ids)) || !ids.n)
         code = cli_error(EXIT_USAGE, "--ids", "no list of token ids");
     if (!code && !fits(e, ids.n, &limit))
         code = cli_error(EXIT_USAGE, "--ids", "%zu ids, and the context is %zu positions", ids.n,
                          limit);
-    if (!code && !e->o->force && lstat(path, &st) == 0)
-        code = cli_error(EXIT_USAGE, path, "it is there already (--force replaces it)");
+    if (!code)
+        code = cli_file_check(e->o->output, e->o->force);
     if (!code)
         code = session_for(e, ids.n);
-    if (!code) {
-        snprintf(temporary, n + 32, "%s.tmp-%ld", path, (long)getpid());
-        code = write_file(e, &ids, temporary);
-    }
-    free(temporary);
+    if (!code)
+        code = cli_file_create(&f.file, e->o->output, e->o->force);
+    f.n = ids.n;
+    if (!code)
+        code = write_header(&f);
+    if (!code)
+        code = write_tensors(&f, &ids);
+    code = cli_file_close(&f.file, code);
     free(ids.ids);
     return code;
 }

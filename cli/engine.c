@@ -1,6 +1,7 @@
 /* engine.c: from a file to something that runs. Sizes come from one function, cli_engine_plan: what
  * `mote plan` prints is what the others allocate. Nothing is allocated here after the sampler.
  */
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -195,11 +196,13 @@ int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, b
     *out = (mote_session_opts){.n_ctx = n_ctx, .kv = (mote_kv)kv};
     out->n_batch = n_batch < n_ctx ? n_batch : n_ctx;
     out->n_logits = all_logits ? out->n_batch : 1;
+    if (o->lookup)
+        out->n_logits = out->n_batch < MOTE_MAX_GUESSES + 1 ? out->n_batch : MOTE_MAX_GUESSES + 1;
     out->n_threads = decode > prompt ? decode : prompt;
     return 0;
 }
 
-static mote_sampler_opts sampler_options(const cli_engine *e, uint64_t seed)
+mote_sampler_opts cli_sampler_options(const cli_engine *e, uint64_t seed)
 {
     const cli_opts *o = e->o;
     return (mote_sampler_opts){.temperature = (float)o->temperature,
@@ -228,7 +231,7 @@ int cli_engine_plan(const cli_engine *e, const mote_session_opts *so, bool with_
     if (mote_session_plan_bytes(&out->session, e->model, so, &err))
         return cli_fail(e->o->model, &err);
     if (with_sampler) {
-        mote_sampler_opts opts = sampler_options(e, 0);
+        mote_sampler_opts opts = cli_sampler_options(e, 0);
         out->sampler = mote_sampler_bytes(e->info.n_vocab, &opts, &err);
         if (!out->sampler)
             return cli_fail(NULL, &err);
@@ -333,10 +336,14 @@ int cli_engine_session(cli_engine *e, const mote_session_opts *so)
 int cli_engine_sampler(cli_engine *e, uint64_t seed)
 {
     mote_error err;
-    mote_sampler_opts opts = sampler_options(e, seed);
+    mote_sampler_opts opts = cli_sampler_options(e, seed);
     size_t bytes = mote_sampler_bytes(e->info.n_vocab, &opts, &err);
     if (!bytes)
         return cli_fail(NULL, &err);
+    if (bytes > e->used.sampler) { /* a conversation may look back further than before */
+        mote_host_free(e->sampler);
+        e->sampler = NULL;
+    }
     void *mem = e->sampler ? (void *)e->sampler : mote_host_alloc(bytes);
     if (!mem)
         return cli_no_memory();
@@ -357,4 +364,41 @@ uint32_t cli_reuse(cli_engine *e, const int32_t *ids, size_t n)
         common++;
     mote_session_rewind(e->session, common);
     return common;
+}
+
+int cli_state_read(cli_engine *e, const char *path)
+{
+    struct stat st;
+    mote_file file;
+    mote_error err;
+    if (stat(path, &st) != 0 && errno == ENOENT)
+        return 0;
+    mote_status s = mote_file_map(&file, path, &err);
+    if (s)
+        return cli_fail(path, &err);
+    s = mote_session_restore(e->session, e->history, file.base, file.bytes, &err);
+    mote_file_unmap(&file);
+    return s ? cli_fail(path, &err) : 0;
+}
+
+int cli_state_write(cli_engine *e, const char *path, uint32_t n)
+{
+    cli_file file;
+    mote_error err;
+    mote_session_rewind(e->session, n);
+    size_t bytes = mote_session_state_bytes(e->session);
+    void *state = mote_host_alloc(bytes);
+    if (!state)
+        return cli_no_memory();
+    int code = 0;
+    if (mote_session_save(e->session, e->history, state, bytes, &err))
+        code = cli_fail(path, &err);
+    if (!code)
+        code = cli_file_create(&file, path, true);
+    if (!code) {
+        cli_file_write(&file, 0, state, bytes);
+        code = cli_file_close(&file, 0);
+    }
+    mote_host_free(state);
+    return code;
 }

@@ -2,6 +2,7 @@
  * work goes on. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +61,25 @@ static bool list_ids(const mote_value *list, cli_ids *out)
 bool cli_get_ids(const mote_value *dict, const char *key, cli_ids *out)
 {
     return list_ids(cli_get(dict, key), out);
+}
+
+bool cli_get_number(const mote_value *dict, const char *key, double min, double max, double *out,
+                    char error[400])
+{
+    const mote_value *v = cli_get(dict, key);
+    double x = *out;
+    if (!v || v->kind == MOTE_VALUE_NONE)
+        return true;
+    if (v->kind == MOTE_VALUE_INT)
+        x = (double)v->as.integer;
+    else if (v->kind == MOTE_VALUE_FLOAT)
+        x = v->as.number;
+    if ((v->kind != MOTE_VALUE_INT && v->kind != MOTE_VALUE_FLOAT) || !(x >= min && x <= max)) {
+        snprintf(error, 400, "%s: wanted a number from %g to %g", key, min, max);
+        return false;
+    }
+    *out = x;
+    return true;
 }
 
 /* ---- one line ------------------------------------------------------------------------------- */

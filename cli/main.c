@@ -23,13 +23,15 @@
 const cli_command cli_commands[] = {
     {"run", "MODEL [-p TEXT | -f FILE]", "Generates text after a prompt.",
      "The prompt is one user message through the file's chat template, if it has one.\n"
-     "--jsonl: {\"prompt\"} -> {\"text\",\"finish_reason\"}",
+     "--jsonl: {\"prompt\"} -> {\"text\",\"finish_reason\"}, many in work at once; with --json "
+     "more.\n"
+     "A row may have system, seed, temperature, top_k, top_p, min_p, max_tokens of its own.",
      OPT_MODEL | OPT_TEXT | OPT_CHAT | OPT_RAW | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON |
-         OPT_JSONL,
+         OPT_JSONL | OPT_TALK | OPT_RUN,
      cmd_run},
     {"chat", "MODEL", "Holds a conversation, on a terminal or line by line from a pipe.",
-     "Ctrl-C stops an answer; twice at the prompt, Ctrl-D or /exit leaves; /clear begins anew.",
-     OPT_MODEL | OPT_CHAT | OPT_SAMPLE | OPT_MEMORY | OPT_CPU, cmd_chat},
+     "Ctrl-C stops an answer; twice at the prompt, Ctrl-D or /exit leaves; /help lists what else.",
+     OPT_MODEL | OPT_CHAT | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_TALK | OPT_CHAT_ONLY, cmd_chat},
     {"convert", "SOURCE -o FILE", "Makes a .mote file.",
      "SOURCE: a folder as downloaded from a hub, a .gguf file, or a llama2.c checkpoint.",
      OPT_MODEL | OPT_OUTPUT | OPT_CONVERT, cmd_convert},

@@ -16,7 +16,8 @@ typedef enum option_kind {
     TEXT,   /* const char * */
     CHOICE, /* const char *, one of `value`, separated by | */
     STOP,   /* adds to stops */
-    BIAS    /* ID+V or ID-V: adds to biases */
+    BIAS,   /* ID+V or ID-V: adds to biases */
+    SET     /* adds to sets */
 } option_kind;
 
 typedef struct option {
@@ -68,6 +69,24 @@ static const option options[] = {
      "end where this text appears, without it; may be given 16 times"},
     {NULL, "--ignore-eos", FLAG, OPT_SAMPLE, AT(ignore_eos), 0, 0, NULL, NULL,
      "do not end at the model's end tokens"},
+    {NULL, "--no-loop-stop", FLAG, OPT_SAMPLE, AT(no_loop_stop), 0, 0, NULL, NULL,
+     "go on when the text repeats itself without end"},
+    {NULL, "--no-history", FLAG, OPT_CHAT_ONLY, AT(no_history), 0, 0, NULL, NULL,
+     "keep no file of what was typed"},
+    {NULL, "--think", CHOICE, OPT_TALK, AT(think), 0, 0, NULL, "on|off",
+     "what the chat template is told about thinking; without it: nothing"},
+    {NULL, "--lookup", FLAG, OPT_TALK, AT(lookup), 0, 0, NULL, NULL,
+     "guess ahead what stood in the text before: the same answer, sooner if it repeats the prompt"},
+    {NULL, "--state", TEXT, OPT_RUN, AT(state), 0, 0, NULL, "FILE",
+     "keep the evaluated prompt there; a prompt that begins the same goes on from it"},
+    {NULL, "--template", TEXT, OPT_RUN, AT(form), 0, 0, NULL, "FILE",
+     "make the prompt of this file, with {{name}} for what --set gives"},
+    {NULL, "--set", SET, OPT_RUN, 0, 0, 0, NULL, "NAME=TEXT",
+     "a field of the template; NAME=@FILE: what is in the file"},
+    {NULL, "--expect", CHOICE, OPT_RUN, AT(expect), 0, 0, NULL, "json|python",
+     "exit with 1 if the answer (its first fenced block, if it has one) is not that"},
+    {"-np", "--parallel", WHOLE, OPT_RUN, AT(parallel), 0, 256, "0", "N",
+     "--jsonl: prompts in work at once; 0: 16, or as many as memory allows"},
 
     {"-c", "--ctx-size", WHOLE, OPT_MEMORY | OPT_BENCH, AT(n_ctx), 0, 1 << 24, "0", "N",
      "positions of the context; 0: what the command needs, for run, chat and plan the model's, at "
@@ -313,8 +332,29 @@ static int set(cli_opts *o, const option *opt, const char *text)
     case TEXT: *(const char **)at = text; return 0;
     case STOP: return add_stop(o, text);
     case BIAS: return add_bias(o, text);
+    case SET:
+        if (o->n_sets == CLI_MAX_FIELDS)
+            return cli_error(EXIT_USAGE, "--set", "given more than %d times", CLI_MAX_FIELDS);
+        o->sets[o->n_sets++] = text;
+        return 0;
     }
     return 0;
+}
+
+int cli_set_number(cli_opts *o, const char *name, const char *value)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const option *opt = &options[i];
+        if (!(opt->groups & OPT_SAMPLE) || !opt->name || strcmp(opt->name + 2, name) != 0)
+            continue;
+        if (opt->kind == FLAG && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)) {
+            *(bool *)((char *)o + opt->at) = value[1] == 'n';
+            return 0;
+        }
+        if (opt->kind == WHOLE || opt->kind == REAL)
+            return set(o, opt, value);
+    }
+    return cli_error(EXIT_USAGE, name, "is nothing that can be set to %s", value);
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */

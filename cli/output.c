@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,12 @@ static bool write_all(int fd, const char *p, size_t n)
 
 bool cli_flush(cli_out *out)
 {
+    if (out->file) {
+        cli_file_write(out->file, out->at, out->buffer, out->n);
+        out->at += out->n;
+        out->n = 0;
+        return true;
+    }
     if (!out->failed && !write_all(STDOUT_FILENO, out->buffer, out->n))
         out->failed = errno;
     out->n = 0;
@@ -296,6 +303,12 @@ const char *cli_size(char text[32], uint64_t bytes)
     }
     snprintf(text, 32, unit && x < 99.95 ? "%.1f %s" : "%.0f %s", x, units[unit]);
     return text;
+}
+
+bool cli_color(int fd)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fd) && !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
 }
 
 double cli_seconds(void)

@@ -67,6 +67,12 @@ int cli_prompt_text(cli_text *out, const cli_opts *o)
     *out = (cli_text){0};
     if (o->prompt && o->file)
         return cli_error(EXIT_USAGE, "-f", "-p gives a text already");
+    if (o->form && (o->prompt || o->file))
+        return cli_error(EXIT_USAGE, "--template", "-p or -f gives a text already");
+    if (o->n_sets && !o->form)
+        return cli_error(EXIT_USAGE, "--set", "there is no --template to fill");
+    if (o->form)
+        return cli_fill_template(out, o);
     if (!o->prompt) {
         if (!o->file && isatty(STDIN_FILENO))
             return cli_error(EXIT_USAGE, NULL, "no text given: -p TEXT, -f FILE, or from a pipe");
@@ -188,7 +194,7 @@ mote_status cli_encode_chat(const cli_engine *e, const cli_message *messages, si
                             cli_ids *out, mote_error *err)
 {
     mote_value *list = calloc(n + 1, sizeof *list);
-    mote_member *pairs = calloc(2 * n + 1, sizeof *pairs), members[9];
+    mote_member *pairs = calloc(2 * n + 1, sizeof *pairs), members[10];
     mote_rendered rendered = {0};
     void *mem = NULL;
     size_t k = 0;
@@ -206,6 +212,10 @@ mote_status cli_encode_chat(const cli_engine *e, const cli_message *messages, si
                                   (mote_value){.kind = MOTE_VALUE_BOOL, .as.boolean = true});
         members[k++] = cli_member("tools", (mote_value){.kind = MOTE_VALUE_NONE});
         members[k++] = cli_member("documents", (mote_value){.kind = MOTE_VALUE_NONE});
+        if (e->o->think)
+            members[k++] = cli_member("enable_thinking",
+                                      (mote_value){.kind = MOTE_VALUE_BOOL,
+                                                   .as.boolean = strcmp(e->o->think, "on") == 0});
         k = add_tokens(e, members, k);
         mote_value vars = {.kind = MOTE_VALUE_DICT, .as.dict = {members, k}};
         s = cli_render(&rendered, &mem, mote_chat_template(&e->image), &vars, cli_now(), err);

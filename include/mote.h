@@ -204,6 +204,21 @@ void mote_session_announce(mote_session *session, uint32_t n_positions);
 /* Forgets all positions from `length` on (length <= mote_session_length). */
 void mote_session_rewind(mote_session *session, uint32_t length);
 
+/* A state: what a session holds, as bytes to keep. It goes on with the same bits on any machine,
+ * and belongs to one model (the id of its info) and one KV type. */
+
+/* Bytes of the state of a session of this length. */
+size_t mote_session_state_bytes(const mote_session *session);
+/* ids [length]: of the session's positions, kept with them. mem: [mote_session_state_bytes()]. */
+mote_status mote_session_save(const mote_session *session, const int32_t *ids, void *mem,
+                              size_t mem_bytes, mote_error *err);
+/* Makes the session hold what the state holds; ids [n_ctx of the session] gets the ids. The state
+ * may come from a stranger: every field and the checksum are looked at before the session changes.
+ * MOTE_ERR_FILE: no state, or damaged. MOTE_ERR_UNSUPPORTED: of another model or KV type.
+ * MOTE_ERR_LIMIT: longer than this session can hold. */
+mote_status mote_session_restore(mote_session *session, int32_t *ids, const void *state,
+                                 size_t bytes, mote_error *err);
+
 /* ---- running ------------------------------------------------------------------------------ */
 
 /* One row of a forward pass. Rows of one session must come together, positions ascending by one
@@ -371,8 +386,15 @@ typedef struct mote_generate_opts {
     bool (*token)(void *user, int32_t id);
     /* Called after each chunk of the prompt; may be NULL. */
     void (*progress)(void *user, size_t done, size_t total);
+    /* Guesses the ids that come next: writes at most max, returns how many; may be NULL. A session
+     * with room for n logits looks at n - 1 guesses in one pass. The ids made are the same with any
+     * guesses and without. */
+    size_t (*guess)(void *user, int32_t *ids, size_t max);
     void *user;
 } mote_generate_opts;
+
+/* Guesses that one pass looks at, at most. */
+#define MOTE_MAX_GUESSES 15
 
 /* Feeds the prompt in chunks of the session's n_batch, then generates. A prompt that does not fit
  * is refused before any work: MOTE_ERR_LIMIT, got = positions needed, wanted = capacity. */

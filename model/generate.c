@@ -27,13 +27,13 @@ static mote_status check(const generation *g)
     return MOTE_OK;
 }
 
-/* Evaluates n ids; the logits of the last one are wanted if it ends the prompt. */
+/* Evaluates n ids; the logits of the last n_logits of them are wanted. */
 static mote_status feed(const generation *g, const mote_team *team, const int32_t *ids, size_t n,
-                        bool last)
+                        size_t n_logits)
 {
     mote_session *s = g->session;
     for (size_t i = 0; i < n; i++)
-        s->rows[i] = (mote_row){ids[i], s->length + (uint32_t)i, s, last && i + 1 == n};
+        s->rows[i] = (mote_row){ids[i], s->length + (uint32_t)i, s, i + n_logits >= n};
     return mote_forward(s, s->rows, n, team, g->o->hooks, g->err);
 }
 
@@ -47,16 +47,17 @@ static mote_status feed_prompt(const generation *g)
         mote_sampler_accept(o->sampler, o->ids[i]);
     for (size_t at = 0; !status && at < o->n_ids; at += n) {
         n = o->n_ids - at < chunk ? o->n_ids - at : chunk;
-        status = feed(g, team, o->ids + at, n, at + n == o->n_ids);
+        status = feed(g, team, o->ids + at, n, at + n == o->n_ids ? 1 : 0);
         if (!status && o->progress)
             o->progress(o->user, at + n, o->n_ids);
     }
     return status;
 }
 
-static int32_t choose(const generation *g)
+/* The id after the i-th row that wanted logits. */
+static int32_t choose(const generation *g, size_t i)
 {
-    const float *logits = mote_session_logits(g->session, 0);
+    const float *logits = mote_session_logits(g->session, i);
     if (!g->o->sampler)
         return mote_argmax(logits, g->session->model->index->n_vocab);
     return mote_sampler_choose(g->o->sampler, logits);
@@ -70,15 +71,46 @@ static bool is_end(const mote_generate_opts *o, int32_t id)
     return false;
 }
 
-/* One id after the other until something ends it. An id is evaluated only when another follows. */
-static mote_status make_ids(const generation *g, mote_finish *finish)
+/* Ids that were evaluated before it was known that they come: [0] was, [1 .. n) are guesses. */
+typedef struct pass {
+    int32_t ids[MOTE_MAX_GUESSES + 1];
+    size_t n, used; /* the first `used` are part of the text */
+} pass;
+
+/* Evaluates an id and what may follow it. */
+static mote_status evaluate(const generation *g, pass *p, int32_t id, size_t n_left)
+{
+    const mote_session *s = g->session;
+    size_t room = s->opts.n_ctx - s->length - 1, max = s->opts.n_logits - 1;
+    max = max < room ? max : room;
+    max = max < n_left ? max : n_left;
+    max = max < MOTE_MAX_GUESSES ? max : MOTE_MAX_GUESSES;
+    *p = (pass){.ids = {id}, .n = 1, .used = 1};
+    if (g->o->guess && max)
+        p->n += g->o->guess(g->o->user, p->ids + 1, max);
+    for (size_t i = 1; i < p->n; i++)
+        if (p->ids[i] < 0 || (uint32_t)p->ids[i] >= s->model->index->n_vocab)
+            p->n = i;
+    return feed(g, g->o->team, p->ids, p->n, p->n);
+}
+
+/* Takes the guesses back that did not come. */
+static void forget_guesses(const generation *g, pass *p)
+{
+    mote_session_rewind(g->session, g->session->length - (uint32_t)(p->n - p->used));
+    p->n = p->used;
+}
+
+/* One id after the other until something ends it. An id is evaluated only when another follows;
+ * one that was guessed is already, and its logits are the same bits in any company. */
+static mote_status make_ids(const generation *g, pass *p, mote_finish *finish)
 {
     const mote_generate_opts *o = g->o;
     mote_status status = MOTE_OK;
     for (size_t made = 0; !status;) {
         if (made >= o->max_tokens)
             return *finish = MOTE_FINISH_LENGTH, MOTE_OK;
-        int32_t id = choose(g);
+        int32_t id = choose(g, p->used - 1);
         if (is_end(o, id))
             return *finish = MOTE_FINISH_STOP, MOTE_OK;
         if (o->sampler)
@@ -88,9 +120,14 @@ static mote_status make_ids(const generation *g, mote_finish *finish)
             return *finish = MOTE_FINISH_CALLER, MOTE_OK;
         if (made >= o->max_tokens)
             continue;
+        if (p->used < p->n && p->ids[p->used] == id) {
+            p->used++;
+            continue;
+        }
+        forget_guesses(g, p);
         if (g->session->length == g->session->opts.n_ctx)
             return *finish = MOTE_FINISH_CONTEXT, MOTE_OK;
-        status = feed(g, o->team, &id, 1, true);
+        status = evaluate(g, p, id, o->max_tokens - made);
     }
     return status;
 }
@@ -103,8 +140,12 @@ mote_status mote_generate(mote_session *session, const mote_generate_opts *opts,
     mote_status status = check(&g);
     if (!status)
         status = feed_prompt(&g);
-    if (!status)
-        status = make_ids(&g, finish);
+    if (!status) {
+        pass p = {.n = 1, .used = 1}; /* the end of the prompt */
+        status = make_ids(&g, &p, finish);
+        if (!status)
+            forget_guesses(&g, &p);
+    }
     if (status == MOTE_CANCELLED) {
         *finish = MOTE_FINISH_CANCELLED;
         return MOTE_OK;

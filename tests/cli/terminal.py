@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The program among others: pipes that close, full and missing streams, signals, and a conversation on a
 terminal. Usage: terminal.py [NAME-PART...]"""
+import json
 import os
 import select
 import signal
@@ -10,7 +11,10 @@ import time
 from frame import MOTE, SLOW, Skip, main, mote, refused, test
 
 try:
+    import fcntl
     import pty
+    import struct
+    import termios
 except ImportError:
     pty = None
 
@@ -128,13 +132,25 @@ def chat_from_a_pipe(m):
 class Terminal:
     """mote on a terminal of its own."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, **env):
         if pty is None:
             raise Skip("no pty module")
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execv(MOTE, [MOTE, *map(str, args)])
+            own = {**os.environ, "TERM": "xterm", "XDG_STATE_HOME": "", "HOME": ""}
+            os.execve(MOTE, [MOTE, *map(str, args)], {**own, **env})
         self.seen = ""
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def said(self, text):
+        """What /show messages has for it: the line of the user's last message."""
+        self.until("> ")
+        self.type("/show messages\r")
+        before = self.until(text)
+        self.until("> ")
+        return before
 
     def until(self, text, seconds=10):
         """Reads until `text` appears; what came before it."""
@@ -183,12 +199,12 @@ def chat_on_a_terminal(m):
 def ctrl_c_stops_the_answer_only(m):
     t = Terminal("chat", m.wide, *LONG)
     t.until("> ")
-    t.type("hello\n")
-    t.until("hello\r\n")
+    t.type("hello\r")
+    t.until("hello")
     time.sleep(0.2 * SLOW)
     t.type("\x03")
     t.until("; cancelled; seed")
-    t.until("\n> ")
+    t.until("> ")
     t.type("\x04")
     assert t.end() == 0
 
@@ -198,10 +214,150 @@ def ctrl_c_at_the_prompt(m):
     t = Terminal("chat", m.good)
     t.until("> ")
     t.type("\x03")
-    said = t.until("> ")
-    assert "Ctrl-C again" in said and "\\x" not in said, said
+    t.until("(Ctrl-C again, Ctrl-D or /exit leaves)\r\n")
+    t.until("> ")
     t.type("\x03")
     assert t.end() == 130
+
+
+SHORT = ["-n", 2, "--temp", 0]
+
+
+@test
+def keys_edit_an_entry(m):
+    left, right, home, end, delete = "\x1b[D", "\x1b[C", "\x1b[H", "\x1b[F", "\x1b[3~"
+    for keys, want in ((f"helo{left}l", "hello"), (f"ello{home}h", "hello"),
+                       (f"hell{home}{end}o", "hello"), (f"xhello{home}{delete}", "hello"),
+                       ("hello there\x17", "hello "), ("hello\x15bye", "bye"),
+                       (f"abc{left}{left}\x0b", "a"), ("abc\x15x\x19", "xabc"),
+                       ("h\xe9\u4f60\x7f\x7fi", "hi"), (f"a\u4f60b{left}{left}{delete}", "ab"),
+                       (f"one two\x1bbX{end}Y", "one XtwoY"), (f"ab{left}{right}{right}c", "abc"),
+                       ("gone\x03kept", "kept"), ("a\\\rb", "a"), ("a\x1b\rb\x1b[A\x0bc", "ac")):
+        t = Terminal("chat", m.good, *SHORT)
+        t.until("> ")
+        t.type(keys + "\r")
+        t.until("context: ")
+        t.said(f"  {want}\r\n")
+        t.type("\x04")
+        assert t.end() == 0, keys
+
+
+@test
+def pasted_text_is_one_entry(m):
+    t = Terminal("chat", m.good, *SHORT)
+    t.until("> ")
+    t.type("see: \x1b[200~first line\rsecond\x07 line\r\x1b[201~end\r")
+    t.until("context: ")
+    t.said("  see: first line\r\nsecond line\r\nend\r\n")
+    t.type('"""three\rquoted\rlines"""\r')
+    t.until("context: ")
+    t.said("  three\r\nquoted\r\nlines\r\n")
+    t.type("/exit\r")
+    assert t.end() == 0
+
+
+@test
+def history_is_kept(m):
+    home = m.folder / "state"
+    for keys in ("first entry\r", "\x1b[A\x1b[F!\r", "draft\x1b[A\x1b[A\x1b[B\x1b[F?\r"):
+        t = Terminal("chat", m.good, *SHORT, XDG_STATE_HOME=str(home))
+        t.until("> ")
+        t.type(keys)
+        t.until("context: ")
+        t.until("> ")
+        t.type("\x04")
+        assert t.end() == 0
+    with open(os.path.join(home, "mote", "history")) as f:
+        assert f.read().splitlines() == ["first entry", "first entry!", "first entry!?"]
+    assert os.stat(os.path.join(home, "mote", "history")).st_mode & 0o077 == 0
+    t = Terminal("chat", m.good, "--no-history", *SHORT, XDG_STATE_HOME=str(m.folder / "none"))
+    t.until("> ")
+    t.type("hello\r")
+    t.until("context: ")
+    t.until("> ")
+    t.type("\x04")
+    assert t.end() == 0 and not os.path.exists(m.folder / "none")
+
+
+@test
+def long_entries_wrap_and_windows_change(m):
+    t = Terminal("chat", m.good, *SHORT)
+    t.resize(20, 6)
+    t.until("> ")
+    t.type("x" * 50)
+    t.until("x" * 18 + "\r\r\n" + "x" * 20 + "\r\r\n" + "x" * 12)
+    t.resize(40, 10)
+    t.type("y")
+    t.until("x" * 38 + "\r\r\n" + "x" * 12 + "y")
+    t.type("\r")
+    t.until("context: ")
+    t.said("  " + "x" * 50 + "y")
+    t.type("\x1b[200~" + "\r".join(str(i) for i in range(10, 25)) + "\x1b[201~")
+    t.until("24")
+    t.type("\r")
+    t.until("context: ")
+    t.until("> ")
+    t.type("\x04")
+    assert t.end() == 0
+
+
+@test
+def colours_can_be_off(m):
+    for env, colour in (({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)):
+        t = Terminal("chat", m.good, *SHORT, **env)
+        assert ("\x1b[1m" in t.until("> ")) == colour, env
+        t.type("\x04")
+        assert t.end() == 0
+    t = Terminal("chat", m.good, *SHORT, TERM="dumb")
+    assert "\x1b" not in t.until("> ")
+    t.type("hello\n")
+    assert "\x1b" not in t.until("tokens/s")
+    t.until("> ")
+    t.type("\x04")
+    assert t.end() == 0
+
+
+@test
+def commands_of_a_conversation(m):
+    kept, note = m.folder / "kept.jsonl", m.folder / "note.txt"
+    note.write_text("a note")
+    t = Terminal("chat", m.good, *SHORT)
+
+    def ask(text, want):
+        t.until("> ")
+        t.type(text + "\r")
+        return t.until(want) if want else ""
+
+    ask("hello", "context: ")
+    ask("/regen", "context: ")
+    ask("/set temp 0.25", "")
+    ask("/show parameters", "temp 0.25")
+    ask("/set parameter top-k 7", "")
+    ask("/show parameters", "top-k 7")
+    ask("/set top-k many", "mote: error: --top-k")
+    ask("/set nothing 5", "mote: error: nothing")
+    ask("/set repeat-last-n 4000", "")
+    ask("/set system You are brief.", "")
+    ask("/show system", "system: You are brief.")
+    ask("/think off", "thinking: off")
+    ask("/stats", "2 messages; context")
+    ask("/nonsense", "no such command")
+    ask("/read /no/such/file", "mote: error")
+    ask(f"/read {note}", "stand before your next message")
+    ask("/clear", "")
+    ask("hello again", "context: ")
+    ask(f"/save {kept}", "saved 2 messages")
+    ask(f"/save {kept}", "saved 2 messages")
+    ask(f"/save {m.good}", "it is there already")
+    ask("/clear", "")
+    ask(f"/load {kept}", "loaded 2 messages")
+    ask(f"/load {m.good}", "no saved conversation")
+    ask("/show messages", "a note")
+    ask("/bye", "")
+    assert t.end() == 0
+    with open(kept) as f:
+        roles = [json.loads(line)["role"] for line in f]
+    assert roles == ["system", "user", "assistant"], roles
 
 
 @test

@@ -6,6 +6,8 @@
 typedef struct made {
     int32_t ids[600];
     size_t n, stop_after;
+    const int32_t *truth; /* what guesses are made from */
+    size_t n_right;       /* guesses in a pass that are right; then comes a wrong one */
     size_t progress_calls, progress_done;
     size_t cancel_after; /* questions */
     size_t asked;
@@ -191,5 +193,43 @@ TEST(generation_refuses_before_any_work)
     o.n_ids = SIZE_MAX;
     CHECK(mote_generate(s, &o, &finish, &err) == MOTE_ERR_LIMIT);
     free(s);
+    tiny_close(&t);
+}
+
+static size_t guess(void *user, int32_t *ids, size_t max)
+{
+    made *m = user;
+    size_t n = m->n_right + 1 < max ? m->n_right + 1 : max;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = m->truth[m->n + i];
+    if (m->n_right < n)
+        ids[m->n_right] = m->n % 3 ? (ids[m->n_right] + 1) % 80 : 80; /* 80: no id of the model */
+    return n;
+}
+
+TEST(guesses_change_nothing_but_the_time)
+{
+    tiny_opts to = tiny_defaults();
+    tiny_model t;
+    int32_t want[60];
+    REQUIRE(tiny_open(&t, &to, NULL));
+    by_hand(&t, want, 54);
+    for (uint32_t room = 1; room <= 8; room += 3)
+        for (size_t right = 0; right < 9; right++)
+            for (size_t n = 1; n < 54; n += 13) {
+                made m;
+                mote_finish finish;
+                mote_session_opts so = {64, MOTE_KV_F32, 16, room, 1};
+                mote_session *s = tiny_session(t.model, &so);
+                mote_generate_opts o = options(&m, n);
+                o.guess = guess;
+                m.truth = want;
+                m.n_right = right;
+                CHECK(mote_generate(s, &o, &finish, NULL) == MOTE_OK);
+                CHECK(finish == MOTE_FINISH_LENGTH && m.n == n);
+                CHECK(memcmp(m.ids, want, n * sizeof *want) == 0);
+                CHECK(mote_session_length(s) == N_PROMPT + n - 1);
+                free(s);
+            }
     tiny_close(&t);
 }
