@@ -125,6 +125,13 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(ISA) -MMD -MP -c -o $@ $<
 
+# The known models as one C text.
+$(B)/models.inc: data/models.jsonl
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< > $@
+$(B)/cli/registry.o: ISA := -I$(B)
+$(B)/cli/registry.o: $(B)/models.inc
+
 $(B)/libmote.a: $(call objs,$(LIB_SRC))
 	$(call say,ar,$@)
 	@rm -f $@

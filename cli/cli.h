@@ -36,7 +36,7 @@ typedef struct cli_bench_opts {
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
     const char *bos, *eos, *date, *format, *template_file, *vectors, *state;
-    const char *form, *expect, *think;
+    const char *form, *expect, *think, *purpose, *size_class, *capability, *search;
     const char *sets[CLI_MAX_FIELDS]; /* --set */
     size_t n_sets;
     const char *stops[CLI_MAX_STOPS];
@@ -84,6 +84,8 @@ enum {
     OPT_TALK = 1 << 18, /* run, chat: --lookup, --think */
     OPT_RUN = 1 << 19,  /* run: --parallel, --state, --template, --set, --expect */
     OPT_CHAT_ONLY = 1 << 20,
+    OPT_LIST = 1 << 21,    /* list: --size, --cap, --search */
+    OPT_PURPOSE = 1 << 22, /* recommend: --for */
     OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
     OPT_VECTORS = 1 << 25, /* embed: --format */
     OPT_ANY = 1 << 30      /* --help, -q: every command */
@@ -255,8 +257,9 @@ uint32_t cli_default_context(const cli_engine *e);
 
 /* Is this something to convert: a folder, a .gguf, a config.json? (draft.c) */
 bool cli_is_source(const char *path);
-/* Tells the sizes of what would be made of it. */
-int cli_plan_source(const cli_opts *o);
+/* Tells the sizes of what would be made of it. config: instead of the source's, which then is only
+ * a name. */
+int cli_plan_source(const cli_opts *o, const char *source, mote_text config);
 /* Fills err for a prompt of n tokens. */
 mote_status cli_too_long(const cli_engine *e, uint32_t n_ctx, size_t n, mote_error *err);
 
@@ -273,6 +276,7 @@ uint32_t cli_reuse(cli_engine *e, const int32_t *ids, size_t n);
 
 /* Bytes that the file and all beside it may have: --mem, or what there is; UINT64_MAX: unknown. */
 uint64_t cli_memory_limit(const cli_engine *e);
+uint64_t cli_memory_for(const cli_opts *o); /* before there is a file */
 int cli_check_mapping(const cli_opts *o, uint64_t bytes);
 int cli_check_file(const cli_engine *e);
 int cli_check_session(const cli_engine *e, const mote_session_opts *so, const cli_memory *plan);
@@ -485,5 +489,7 @@ int cmd_embed(const cli_opts *o);
 int cmd_rerank(const cli_opts *o);
 int cmd_bench(const cli_opts *o);
 int cmd_doctor(const cli_opts *o);
+int cmd_list(const cli_opts *o);
+int cmd_recommend(const cli_opts *o);
 
 #endif

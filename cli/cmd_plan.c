@@ -1,8 +1,10 @@
 /* cmd_plan.c: the memory of a run before it runs. The numbers are those that cli_engine_session
  * allocates, because it asks the same function. */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "cli/encoder.h"
+#include "cli/registry.h"
 
 static void print_people(cli_out *out, const mote_session_opts *so, const cli_opts *o,
                          const cli_memory *m, uint64_t read_bytes, uint64_t limit)
@@ -102,8 +104,11 @@ int cmd_plan(const cli_opts *o)
     mote_session_opts so;
     cli_memory m;
     mote_model_info info = {0};
+    int known;
     if (cli_is_source(o->model))
-        return cli_plan_source(o);
+        return cli_plan_source(o, o->model, (mote_text){0});
+    if (access(o->model, F_OK) != 0 && cli_plan_known(o, &known))
+        return known;
     int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
     if (code)
         return code;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "cli/draft.h"
 
 /* "a GGUF file", "a JSON text" or "a folder"; NULL: something else, perhaps a .mote file. */
 static const char *kind_of(const char *path)
@@ -30,30 +30,11 @@ bool cli_is_source(const char *path) { return kind_of(path) != NULL; }
 
 #include "tools/convert/convert.h"
 
-enum { MAX_TYPES = 5, MAX_CONTEXTS = 2 };
-
-typedef struct type_plan {
-    const char *name;
-    uint64_t file_bytes;
-    mote_model_info model;
-    mote_session_plan sessions[MAX_CONTEXTS];
-} type_plan;
-
-typedef struct source_plan {
-    const cli_opts *o;
-    char name[200], family[64];
-    uint32_t n_ctx; /* positions it was made for */
-    bool is_encoder;
-    uint32_t contexts[MAX_CONTEXTS];
-    size_t n_types, n_contexts;
-    type_plan types[MAX_TYPES];
-} source_plan;
-
 /* -c, or 4096 and 32768; where positions are a table, as many as there are. */
-static void choose_contexts(source_plan *p, uint32_t most)
+static void choose_contexts(cli_source_plan *p, uint32_t most)
 {
     const uint32_t usual[] = {4096, 32768};
-    size_t n = p->o->n_ctx ? 1 : MAX_CONTEXTS;
+    size_t n = p->o->n_ctx ? 1 : CLI_PLAN_CONTEXTS;
     p->n_contexts = 0;
     for (size_t i = 0; i < n && !p->is_encoder; i++) {
         uint32_t want = p->o->n_ctx ? (uint32_t)p->o->n_ctx : usual[i];
@@ -63,7 +44,7 @@ static void choose_contexts(source_plan *p, uint32_t most)
     }
 }
 
-static int ask_sessions(source_plan *p, type_plan *t, const cli_engine *e)
+static int ask_sessions(cli_source_plan *p, cli_type_plan *t, const cli_engine *e)
 {
     mote_error err;
     mote_session_opts so;
@@ -77,19 +58,19 @@ static int ask_sessions(source_plan *p, type_plan *t, const cli_engine *e)
         if (code)
             return code;
         if (mote_session_plan_bytes(&t->sessions[i], e->model, &so, &err))
-            return cli_fail(p->o->model, &err);
+            return cli_fail(p->source, &err);
     }
     return 0;
 }
 
 /* Asks the draft's model; takes nothing over. */
-static int ask(source_plan *p, type_plan *t, const mote_draft *d)
+static int ask(cli_source_plan *p, cli_type_plan *t, const mote_draft *d)
 {
     cli_engine e;
     mote_file file;
     mote_error err;
     if (mote_file_pretend(&file, d->head, d->head_bytes, d->file_bytes, &err))
-        return cli_fail(p->o->model, &err);
+        return cli_fail(p->source, &err);
     int code = cli_engine_open_file(&e, p->o, &file, NEED_MODEL);
     if (code)
         return code;
@@ -106,22 +87,23 @@ static int ask(source_plan *p, type_plan *t, const mote_draft *d)
 
 static void show_note(void *user, const char *text)
 {
-    const source_plan *p = user;
+    const cli_source_plan *p = user;
     cli_note(p->o, "mote: note: %s", text);
 }
 
-static int make_plan(source_plan *p)
+int cli_draft_plan(cli_source_plan *p)
 {
-    static const char *const names[MAX_TYPES] = {"f32", "f16", "q8", "q4", "keep"};
-    static const mote_convert_type types[MAX_TYPES] = {
+    static const char *const names[CLI_PLAN_TYPES] = {"f32", "f16", "q8", "q4", "keep"};
+    static const mote_convert_type types[CLI_PLAN_TYPES] = {
         MOTE_CONVERT_F32, MOTE_CONVERT_F16, MOTE_CONVERT_Q8, MOTE_CONVERT_Q4, MOTE_CONVERT_KEEP};
-    const mote_convert_opts co = {.source = p->o->model, .note = show_note, .user = p};
-    const char *kind = kind_of(p->o->model);
-    mote_draft drafts[MAX_TYPES];
+    const mote_convert_opts co = {
+        .source = p->source, .config = p->config, .note = show_note, .user = p};
+    const char *kind = p->config.ptr ? NULL : kind_of(p->source);
+    mote_draft drafts[CLI_PLAN_TYPES];
     mote_convert_error err;
     uint32_t min_ctx = p->o->n_ctx ? (uint32_t)p->o->n_ctx : 32768;
     int code = 0;
-    p->n_types = kind && strstr(kind, "GGUF") ? MAX_TYPES : MAX_TYPES - 1;
+    p->n_types = kind && strstr(kind, "GGUF") ? CLI_PLAN_TYPES : CLI_PLAN_TYPES - 1;
     mote_status s = mote_convert_draft(&co, min_ctx, types, p->n_types, drafts, &err);
     if (s)
         return cli_error((int)s, NULL, "%s", err.text);
@@ -142,17 +124,17 @@ static void print_bytes(cli_out *out, uint64_t bytes)
     cli_printf(out, " %14" PRIu64 " %8s", bytes, cli_size(size, bytes));
 }
 
-static void print_people(cli_out *out, const source_plan *p)
+static void print_people(cli_out *out, const cli_source_plan *p)
 {
     const mote_model_info *m = &p->types[0].model;
-    const type_plan *last = &p->types[p->n_types - 1];
+    const cli_type_plan *last = &p->types[p->n_types - 1];
     bool large = m->n_parameters >= 1000000000;
     cli_printf(out, "%s: %s, %u layers, %.2f %s parameters, made for %u positions\n", p->name,
                p->family, m->n_layers, (double)m->n_parameters / (large ? 1e9 : 1e6),
                large ? "billion" : "million", p->n_ctx);
     cli_printf(out, "%-6s %23s %23s %23s\n", "type", "weights", "file", "read a token");
     for (size_t i = 0; i < p->n_types; i++) {
-        const type_plan *t = &p->types[i];
+        const cli_type_plan *t = &p->types[i];
         cli_printf(out, "%-6s", t->name);
         print_bytes(out, t->model.weight_bytes);
         print_bytes(out, t->file_bytes);
@@ -169,7 +151,7 @@ static void print_people(cli_out *out, const source_plan *p)
     }
 }
 
-static void json_type(cli_out *out, const source_plan *p, const type_plan *t)
+static void json_type(cli_out *out, const cli_source_plan *p, const cli_type_plan *t)
 {
     cli_json_open(out, '{');
     cli_json_text(out, "type", t->name);
@@ -189,7 +171,7 @@ static void json_type(cli_out *out, const source_plan *p, const type_plan *t)
     cli_json_close(out, '}');
 }
 
-static void print_json(cli_out *out, const source_plan *p)
+static void print_json(cli_out *out, const cli_source_plan *p)
 {
     const mote_model_info *m = &p->types[0].model;
     cli_json_open(out, '{');
@@ -210,11 +192,11 @@ static void print_json(cli_out *out, const source_plan *p)
     cli_json_end_line(out);
 }
 
-int cli_plan_source(const cli_opts *o)
+int cli_plan_source(const cli_opts *o, const char *source, mote_text config)
 {
-    source_plan p = {.o = o};
+    cli_source_plan p = {.o = o, .source = source, .config = config};
     cli_out out = {.n = 0};
-    int code = make_plan(&p);
+    int code = cli_draft_plan(&p);
     if (!code && o->json)
         print_json(&out, &p);
     else if (!code)
@@ -224,8 +206,14 @@ int cli_plan_source(const cli_opts *o)
 
 #else
 
-int cli_plan_source(const cli_opts *o)
+int cli_draft_plan(cli_source_plan *p)
 {
+    return cli_error(MOTE_ERR_UNSUPPORTED, p->o->model, "this build of mote has no converter");
+}
+
+int cli_plan_source(const cli_opts *o, const char *source, mote_text config)
+{
+    (void)source, (void)config;
     return cli_error(MOTE_ERR_UNSUPPORTED, o->model,
                      "this is %s, and this build of mote has no converter", kind_of(o->model));
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/registry.h"
 
 #define TEXT_OF(x) #x
 #define NUMBER(x) TEXT_OF(x)
@@ -70,6 +71,12 @@ const cli_command cli_commands[] = {
      OPT_MODEL | OPT_PAIR | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_compare},
     {"bench", "MODEL", "Measures speed: tokens a second of prompts and of generation.", "",
      OPT_MODEL | OPT_BENCH | OPT_CPU, cmd_bench},
+    {"list", "", "Lists the models at hand and those that mote knows.",
+     "At hand: .mote files of the models folder, $MOTE_MODELS or ~/.local/share/mote.",
+     OPT_LIST | OPT_JSON, cmd_list},
+    {"recommend", "", "Tells which models fit this machine, the best first.",
+     "The largest known models whose q4 or q8 file and session fit and still answer fluently.",
+     OPT_PURPOSE | OPT_MEMORY | OPT_JSON, cmd_recommend},
     {"doctor", "", "Tells what this machine can do.", "", OPT_JSON, cmd_doctor},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
@@ -206,6 +213,7 @@ static int unknown(const char *name)
 static int run_command(const cli_command *command, int argc, char **argv)
 {
     cli_opts o;
+    char at_hand[700];
     int code = cli_parse(&o, command, argc, argv);
     if (code)
         return code;
@@ -215,6 +223,8 @@ static int run_command(const cli_command *command, int argc, char **argv)
     if (needs_model && !o.model)
         return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s", command->name,
                          command->arguments);
+    if (needs_model && cli_find_at_hand(o.model, at_hand, sizeof at_hand))
+        o.model = at_hand;
     code = command->run(&o);
     return cli_interrupted() && !code ? cli_interrupted() : code;
 }

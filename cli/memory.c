@@ -21,6 +21,8 @@ static uint64_t limit_of(const cli_opts *o, uint64_t mapped)
 
 uint64_t cli_memory_limit(const cli_engine *e) { return limit_of(e->o, e->file.bytes); }
 
+uint64_t cli_memory_for(const cli_opts *o) { return limit_of(o, 0); }
+
 static int refuse(const cli_engine *e, uint64_t need, uint64_t most, const char *fits)
 {
     char wanted[32], there[32];

@@ -13,6 +13,7 @@ typedef enum option_kind {
     FLAG,   /* bool */
     WHOLE,  /* int64_t in [min, max] */
     REAL,   /* double in [min, max] */
+    SIZE,   /* double, megabytes: 500, 500M, 2G */
     TEXT,   /* const char * */
     CHOICE, /* const char *, one of `value`, separated by | */
     STOP,   /* adds to stops */
@@ -101,7 +102,7 @@ static const option options[] = {
      "threads for the prompt; 0: as -t"},
     {NULL, "--kv", CHOICE, OPT_MEMORY, AT(kv), 0, 0, "f16", "f32|f16|q8",
      "how keys and values are stored"},
-    {NULL, "--mem", REAL, OPT_MEMORY | OPT_ENCODER | OPT_BENCH, AT(memory), 0, 1e12, "0", "MB",
+    {NULL, "--mem", SIZE, OPT_MEMORY | OPT_ENCODER | OPT_BENCH, AT(memory), 0, 1e12, "0", "SIZE",
      "memory to use at most, the file included; 0: what the machine has free"},
     {NULL, "--isa", TEXT, OPT_CPU, AT(isa), 0, 0, NULL, "TIER",
      "highest kernel tier to use (mote doctor lists them)"},
@@ -156,6 +157,15 @@ static const option options[] = {
     {NULL, "--eos", TEXT, OPT_TEMPLATE, AT(eos), 0, 0, NULL, "TEXT", "value of eos_token"},
     {NULL, "--date", TEXT, OPT_TEMPLATE, AT(date), 0, 0, NULL, "DATE",
      "the date that templates see: 2026-11-21 or 2026-11-21T08:00:00"},
+
+    {NULL, "--size", CHOICE, OPT_LIST, AT(size_class), 0, 0, NULL, "tiny|small|medium|large",
+     "models of at most 50, 200, 500 million parameters, or more"},
+    {NULL, "--cap", CHOICE, OPT_LIST, AT(capability), 0, 0, NULL,
+     "text|chat|code|multilingual|embed|rerank", "models that can do this"},
+    {NULL, "--search", TEXT, OPT_LIST, AT(search), 0, 0, NULL, "TEXT",
+     "models with this in their name, in any case"},
+    {NULL, "--for", CHOICE, OPT_PURPOSE, AT(purpose), 0, 0, "chat", "chat|code|embed|rerank",
+     "what the model is wanted for"},
 
     {NULL, "--format", CHOICE, OPT_VECTORS, AT(vectors), 0, 0, "f32", "f32|base64",
      "numbers as digits, or their bytes (little-endian float32) in base 64"},
@@ -261,6 +271,21 @@ static bool real_number(const char *text, double min, double max, double *out)
     return !*end && *out >= min && *out <= max;
 }
 
+static bool size_number(const char *text, double min, double max, double *out)
+{
+    char digits[32];
+    size_t n = strcspn(text, "MmGg");
+    bool giga = text[n] == 'G' || text[n] == 'g';
+    if (n >= sizeof digits || (text[n] && text[n + 1]))
+        return false;
+    memcpy(digits, text, n);
+    digits[n] = 0;
+    if (!real_number(digits, min, max, out))
+        return false;
+    *out *= giga ? 1000 : 1;
+    return true;
+}
+
 static int64_t as_limit(double x) { return x >= 9.2e18 ? INT64_MAX : (int64_t)x; }
 
 static int bad_value(const option *opt, const char *text)
@@ -269,6 +294,8 @@ static int bad_value(const option *opt, const char *text)
     if (opt->kind == WHOLE)
         return cli_error(EXIT_USAGE, name, "\"%s\" is no whole number from %lld to %lld", text,
                          (long long)as_limit(opt->min), (long long)as_limit(opt->max));
+    if (opt->kind == SIZE)
+        return cli_error(EXIT_USAGE, name, "\"%s\" is no size, as 500M or 2G", text);
     if (opt->kind == REAL)
         return cli_error(EXIT_USAGE, name, "\"%s\" is no number from %g to %g", text, opt->min,
                          opt->max);
@@ -324,6 +351,7 @@ static int set(cli_opts *o, const option *opt, const char *text)
                    ? 0
                    : bad_value(opt, text);
     case REAL: return real_number(text, opt->min, opt->max, at) ? 0 : bad_value(opt, text);
+    case SIZE: return size_number(text, opt->min, opt->max, at) ? 0 : bad_value(opt, text);
     case CHOICE:
         if (!is_choice(opt->value, text))
             return bad_value(opt, text);

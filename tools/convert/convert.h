@@ -17,6 +17,7 @@ typedef enum mote_convert_type {
 
 typedef struct mote_convert_opts {
     const char *source; /* folder or file */
+    mote_text config;   /* a draft of this configuration; then source is only its name */
     const char *output; /* file to make; mote_convert_draft: NULL */
     const char *vocab;  /* llama2.c: tokenizer file; NULL otherwise */
     mote_convert_type type;

@@ -227,8 +227,13 @@ mote_status hub_open(source *s, int dir_fd)
 
 mote_status hub_open_config(source *s)
 {
-    s->config_file = s->files[0].name;
+    const mote_text text = s->opts->config;
+    mote_status status = MOTE_OK;
+    s->config_file = text.ptr ? s->opts->source : s->files[0].name;
     s->unread = true;
-    mote_status status = parse_file(s, &s->files[0], HUB_MAX_JSON, true, &s->config);
+    if (!text.ptr)
+        status = parse_file(s, &s->files[0], HUB_MAX_JSON, true, &s->config);
+    else if (!(s->config = json_parse(s->config_file, text.ptr, text.bytes, s->err)))
+        status = s->err->status;
     return status ? status : check_config(s);
 }

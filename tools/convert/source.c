@@ -232,6 +232,10 @@ mote_status source_open(source *s, const mote_convert_opts *opts, mote_convert_e
         s->output_dev = st.st_dev;
         s->output_ino = st.st_ino;
     }
+    if (opts->config.ptr) {
+        mote_status own = source_set_text(s, MOTE_STR_NAME, opts->source, strlen(opts->source));
+        return own ? own : hub_open_config(s);
+    }
     const char *name = base_name(s), *twin;
     if (!name)
         return err->status;

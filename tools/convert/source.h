@@ -151,7 +151,7 @@ src_file *source_add_file(source *s);
 mote_status source_check_family(source *s);
 
 mote_status hub_open(source *s, int dir_fd);
-/* A configuration alone, files[0]; for a draft. */
+/* A configuration alone, files[0] or the one of the options; for a draft. */
 mote_status hub_open_config(source *s);
 mote_status gguf_open(source *s); /* of files[0] */
 mote_status llama2c_open(source *s);

@@ -1,0 +1,38 @@
+/* registry.h: models that mote knows (data/models.jsonl) and the folder of those at hand. */
+#ifndef MOTE_REGISTRY_H
+#define MOTE_REGISTRY_H
+
+#include "cli/cli.h"
+
+typedef struct cli_known {
+    const mote_value *row; /* the line as a tree: name, hub, aliases, licence, capabilities */
+    mote_text name, config;
+    char label[80]; /* the name, terminated */
+    uint64_t parameters;
+} cli_known;
+
+typedef struct cli_registry {
+    cli_known *models;
+    size_t n;
+    void *memory;
+} cli_registry;
+
+int cli_registry_open(cli_registry *r);
+void cli_registry_close(cli_registry *r);
+/* By name, hub name or alias, in any case; NULL: none. */
+const cli_known *cli_registry_find(const cli_registry *r, const char *name);
+bool cli_known_can(const cli_known *k, const char *capability);
+/* tiny up to 50, small up to 200, medium up to 500 million parameters, large above. */
+const char *cli_size_class(uint64_t parameters);
+/* Letters in any case. */
+bool cli_contains(mote_text text, const char *part);
+
+/* mote plan NAME. False: no such model is known. */
+bool cli_plan_known(const cli_opts *o, int *code);
+
+/* $MOTE_MODELS, else $XDG_DATA_HOME/mote, else ~/.local/share/mote; false: none of them. */
+bool cli_models_folder(char *path, size_t cap);
+/* NAME or NAME.mote in that folder, for a name without a folder that is no file here. */
+bool cli_find_at_hand(const char *name, char *path, size_t cap);
+
+#endif
