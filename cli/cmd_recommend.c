@@ -1,6 +1,6 @@
-/* cmd_recommend.c: which of the known models fit this machine, and how fast they would be. Sizes are
- * the converter's own (draft.c), the speed follows from the bytes that a token reads and from the
- * bandwidth that is measured here and now.
+/* cmd_recommend.c: which of the known models fit this machine, and how fast they would be. Sizes
+ * are the converter's own (draft.c), the speed follows from the bytes that a token reads and from
+ * the bandwidth that is measured here and now.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -81,7 +81,8 @@ may_include() {
     may_include loader 'include/.*|loader/.*'
     may_include tokenizer 'include/.*|tokenizer/.*'
     may_include model 'kernels/.*|loader/.*|include/.*|model/.*'
-    may_include cli 'include/mote(_host)?[.]h|cli/.*|tools/convert/convert[.]h|bench/probe[.]h'
+    may_include cli "include/mote(_host)?[.]h|cli/.*|tools/convert/convert[.]h|bench/probe[.]h|\
+models[.]inc"
     may_include tools/convert "include/mote[.]h|tools/convert/.*|tokenizer/tables[.]h|\
 loader/(format|checked|image)[.]h|kernels/(quant|math|ref/.*)[.]h"
 } | rule "who includes whom"

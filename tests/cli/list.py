@@ -61,8 +61,9 @@ def files_at_hand_are_listed(m):
     assert [os.path.basename(f["file"]) for f in local] == ["b.mote"], local
     assert local[0]["bytes"] == (folder / "b.mote").stat().st_size and local[0]["type"] == "f32"
     assert out("list", env=env).startswith("b.mote ")
-    want = out("plan", m.good)
-    assert out("plan", "b", env=env) == out("plan", "b.mote", env=env) == want
+    want = out_json("plan", m.good, "--json", "--mem", "1G")
+    for name in ("b", "b.mote"):
+        assert out_json("plan", name, "--json", "--mem", "1G", env=env) == want
 
 
 @test
