@@ -204,7 +204,7 @@ static const family *find_family(const char *model_type)
         &family_smollm3,   &family_phi3,      &family_gemma,       &family_gemma2,
         &family_gemma3,    &family_olmo2,     &family_stablelm,    &family_gpt2,
         &family_openelm,   &family_bert,      &family_xlm_roberta, &family_mixtral,
-        &family_qwen2_moe, &family_qwen3_moe, &family_deepseek_v2};
+        &family_qwen2_moe, &family_qwen3_moe, &family_deepseek_v2, &family_starcoder2};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->model_type, model_type) == 0)
             return all[i];
