@@ -134,6 +134,8 @@ static const struct {
     {"vision_config", 0},
     {"audio_config", 0},
     {"clip_kqv", 0},
+    {"full_attn_mod", 1},
+    {"interpolate_factor", 1},
 };
 
 /* Read by the common code, or without any effect on the result. */
