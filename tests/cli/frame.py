@@ -109,7 +109,7 @@ class Models:
 
 def main():
     passed = failed = skipped = 0
-    chosen = sys.argv[1:]
+    chosen = [a for a in sys.argv[1:] if not a.startswith("-")]
     with tempfile.TemporaryDirectory(prefix="mote-cli-") as folder:
         models = Models(folder)
         for fn in tests:

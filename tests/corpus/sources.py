@@ -262,6 +262,18 @@ def rope(**fields):
     return config(rope_scaling=fields)
 
 
+# Options that change the result, of families that do not have them; some that nobody has heard of.
+OPTIONS = [("residual_multiplier", 0.22), ("embedding_multiplier", 12.0), ("logits_scaling", 8.0),
+           ("attention_multiplier", 0.0156), ("logit_scale", 0.0625), ("scale_emb", 12), ("scale_depth", 1.4),
+           ("clip_qkv", 8.0), ("use_qk_norm", True), ("qk_layernorm", True), ("use_parallel_residual", True),
+           ("partial_rotary_factor", 0.5), ("attn_logit_softcapping", 50.0), ("num_local_experts", 8),
+           ("lm_head_bias", True), ("rope_interleaved", True), ("use_mrope", True), ("alibi", True),
+           ("is_encoder_decoder", True), ("vision_config", {"depth": 2}), ("rotary_pct", 0.25),
+           ("kv_lora_rank", 16), ("attention_sink_size", 4), ("hidden_activation_of_mine", "cube"),
+           ("layer_scale_of_mine", 0.5), ("shared_layers_of_mine", [1, 2])]
+FAMILIES = ["olmo", "olmoe", "olmo3", "phi", "phimoe", "gemma3", "gemma3n", "deepseek_v3", "llama4", "falcon",
+            "mpt", "mamba", "qwen3_next", "gpt_neox", "cohere", "granite", "modernbert", "nomic_bert"]
+
 CONFIG = [
     ("C01 missing", IO, remove("config.json")), ("C02 array", FILE, json_text("config.json", lambda t: b"[]")),
     ("C02b cut", FILE, json_text("config.json", lambda t: t[:40])),
@@ -320,6 +332,24 @@ CONFIG = [
     ("C35c window 0", FILE, other("gemma2", "Gemma2ForCausalLM", sliding_window=0)),
     ("C35d activation unknown", UNSUPPORTED, other("gemma", "GemmaForCausalLM", hidden_activation="relu")),
     ("C21 template not text", FILE, json_file("tokenizer_config.json", lambda c: c.update(chat_template=5))),
+    ("C03d two architectures", FILE, config(architectures=["LlamaForCausalLM", "LlamaModel"])),
+    ("C03e architectures a text", FILE, config(architectures="LlamaForCausalLM")),
+    ("C13c integer as 32.0", (0, 3), json_text("config.json", lambda t: t.replace(b'"hidden_size": 32', b'"hidden_size": 32.0'))),
+    ("C16 window 0", FILE, other("mistral", "MistralForCausalLM", sliding_window=0)),
+    ("C16b window negative", FILE, other("mistral", "MistralForCausalLM", sliding_window=-4096)),
+    ("C16c window in llama", UNSUPPORTED, config(sliding_window=64)),
+    ("C20 code is not looked at", (0,), config(auto_map={"AutoModelForCausalLM": "x.py--evil.Model"}, custom_pipelines={"a": "b.py"})),
+    ("C21b template of 2 MB", FILE, json_file("tokenizer_config.json", lambda c: c.update(chat_template="{# " + "x" * (2 << 20) + " #}"))),
+    ("C21c templates without a default", (0,), json_file("tokenizer_config.json", lambda c: c.update(chat_template=[{"name": "tools", "template": "a"}]))),
+    ("C22c no end ids in the list", FILE, config(eos_token_id=[])),
+    *((f"C37 option {name}", UNSUPPORTED, config(**{name: value})) for name, value in OPTIONS),
+    *((f"C38 family {name}", UNSUPPORTED, config(model_type=name, architectures=[name + "ForCausalLM"])) for name in FAMILIES),
+    ("C39 option of an OLMo 2", UNSUPPORTED, other("olmo2", "Olmo2ForCausalLM", clip_qkv=8.0)),
+    ("C39b q/k norm of a StableLM", UNSUPPORTED, other("stablelm", "StableLmForCausalLM", qk_layernorm=True)),
+    ("C39c biases of a StableLM without tensors", FILE, other("stablelm", "StableLmForCausalLM", use_qkv_bias=True)),
+    ("C39d head size of a DeepSeek", FILE, other("deepseek_v2", "DeepseekV2ForCausalLM", qk_head_dim=100, qk_nope_head_dim=16,
+                                                 qk_rope_head_dim=8, v_head_dim=16, kv_lora_rank=16, n_routed_experts=4,
+                                                 num_experts_per_tok=2, moe_intermediate_size=32, rms_norm_eps=1e-6)),
     ("C22 end id beyond vocabulary", FILE, config(eos_token_id=1 << 20)),
     ("C22b end id text", FILE, config(eos_token_id="2")),
     ("C23 depth bomb", FILE, json_text("config.json", lambda t: b'{"a":' * 100_000)),

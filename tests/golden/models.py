@@ -3,7 +3,6 @@
 goldens/models, at f32 with an f32 cache; then the f16 cache. Usage: models.py [CASE...]"""
 import json
 import os
-import shutil
 import sys
 
 from goldens import (compare_greedy, finish, json_lines, max_difference, mote, need_goldens,
@@ -15,7 +14,6 @@ CASES = ["llama_untied", "llama_tied_theta500k", "llama_rope_llama3", "llama_rop
          "smollm3_nope", "phi3_sliding", "phi3_longrope", "phi3_partial", "gemma", "gemma2",
          "gemma3_text", "olmo2", "stablelm", "gpt2", "openelm", "mixtral", "qwen2_moe",
          "qwen3_moe_norm", "qwen3_moe_nonorm", "deepseek_v2_lite", "deepseek_v2_qlora"]
-TOKENIZER = "llama_untied"  # lent to cases whose own is refused: all else is checked
 
 
 def ids_of(prompt):
@@ -86,37 +84,18 @@ def check_tokenizer(model, case, golden):
     say("FAIL" if bad else "ok", f"{case} tokenizer", "; ".join(bad[:3]) or f"{len(checks)} texts")
 
 
-def convert_case(folder, case, model, tmp):
-    """True: with its own tokenizer."""
-    try:
-        mote("convert", os.path.join(folder, case), "-o", model, "--type", "f32", "-q")
-        return True
-    except RuntimeError as e:
-        if "tokenizer.json: pre_tokenizer" not in str(e):
-            raise
-    copy = os.path.join(tmp, case)
-    shutil.copytree(os.path.join(folder, case), copy)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copy(os.path.join(folder, TOKENIZER, name), copy)
-    mote("convert", copy, "-o", model, "--type", "f32", "-q")
-    return False
-
-
 def check_case(folder, case, tmp):
     with open(os.path.join(folder, case, "golden.json")) as f:
         golden = json.load(f)
     want = read_safetensors(os.path.join(folder, case, "golden.safetensors"))
     model = os.path.join(tmp, case + ".mote")
-    own_tokenizer = convert_case(folder, case, model, tmp)
+    mote("convert", os.path.join(folder, case), "-o", model, "--type", "f32", "-q")
     tolerance = golden["tolerance"]
     check_logits(model, case, golden, want, "f32", tolerance["logits_max_abs_float32"], tmp)
     check_logits(model, case, golden, want, "f16", tolerance["logits_max_abs_f16_kv_cache"], tmp)
     check_greedy(model, case, golden)
     check_nll(model, case, golden, tmp)
-    if own_tokenizer:
-        check_tokenizer(model, case, golden)
-    else:
-        say("skip", f"{case} tokenizer", "not supported yet")
+    check_tokenizer(model, case, golden)
 
 
 def main():

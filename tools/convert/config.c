@@ -126,6 +126,16 @@ static const struct {
     {"scale_attn_by_inverse_layer_idx", 0},
     {"original_max_position_embeddings", 0},
     {"norm_topk_prob", 0},
+    {"scale_emb", 1},
+    {"scale_depth", 0},
+    {"dim_model_base", 0},
+    {"alibi", 0},
+    {"mup_scale", 1},
+    {"vision_config", 0},
+    {"audio_config", 0},
+    {"clip_kqv", 0},
+    {"full_attn_mod", 1},
+    {"interpolate_factor", 1},
 };
 
 /* Read by the common code, or without any effect on the result. */
@@ -162,6 +172,12 @@ static const char *const known_options[] = {"model_type",
                                             "_attn_implementation",
                                             "model_max_length",
                                             "transformers.js_config",
+                                            "id2label",
+                                            "label2id",
+                                            "num_labels",
+                                            "problem_type",
+                                            "return_dict",
+                                            "chunk_size_feed_forward",
                                             NULL};
 
 static bool is_listed(const char *const *list, const char *key)
@@ -178,8 +194,32 @@ static bool is_neutral(const cJSON *item, double neutral)
            (cJSON_IsNumber(item) && item->valuedouble == neutral);
 }
 
+static bool has_part(const char *const *parts, const char *key)
+{
+    while (*parts && !strstr(key, *parts))
+        parts++;
+    return *parts != NULL;
+}
+
+/* An option that no list here has: does its name speak of what is computed? The harmless ones of
+ * that kind speak of training or of how another program computes it. */
+static bool speaks_of_result(const char *key)
+{
+    static const char *const harmless[] = {"drop",          "flash",    "implementation", "init",
+                                           "output_",       "_loss",    "fused",          "jitter",
+                                           "train",         "kernel",   "dtype",          "tp_plan",
+                                           "parallel_size", "token_id", "cache",          NULL};
+    static const char *const telling[] = {
+        "scal",     "mult",   "mup",      "rope",       "rotary",    "norm",        "bias",
+        "window",   "expert", "moe",      "attn",       "attention", "cap",         "head",
+        "lora",     "gate",   "residual", "embed",      "layer",     "hidden",      "activation",
+        "act_",     "_act",   "conv",     "ssm",        "sink",      "temperature", "theta",
+        "position", "sparse", "share",    "interleave", "parallel",  "pattern",     NULL};
+    return has_part(telling, key) && !has_part(harmless, key);
+}
+
 /* Every option is read, harmless, at the value that changes nothing, or else refused by name; one
- * that nobody has heard of is told. */
+ * that nobody has heard of is refused if its name speaks of what is computed, else told. */
 static void check_options(graph *g, const family *f)
 {
     size_t n = sizeof neutral_options / sizeof *neutral_options, i;
@@ -188,12 +228,15 @@ static void check_options(graph *g, const family *f)
             continue;
         for (i = 0; i < n && strcmp(neutral_options[i].key, c->string) != 0; i++)
             ;
-        if (i == n)
-            source_note(g->src, "%s: option %s is not known for %s and was ignored",
-                        g->src->config_file, c->string, f->model_type);
-        else if (!is_neutral(c, neutral_options[i].neutral))
+        bool is_known = i < n;
+        if (is_neutral(c, is_known ? neutral_options[i].neutral : 0))
+            continue;
+        if (is_known || speaks_of_result(c->string))
             graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: option %s is not supported for %s",
                        g->src->config_file, c->string, f->model_type);
+        else
+            source_note(g->src, "%s: option %s is not known for %s and was ignored",
+                        g->src->config_file, c->string, f->model_type);
     }
 }
 
@@ -204,7 +247,7 @@ static const family *find_family(const char *model_type)
         &family_smollm3,   &family_phi3,      &family_gemma,       &family_gemma2,
         &family_gemma3,    &family_olmo2,     &family_stablelm,    &family_gpt2,
         &family_openelm,   &family_bert,      &family_xlm_roberta, &family_mixtral,
-        &family_qwen2_moe, &family_qwen3_moe, &family_deepseek_v2};
+        &family_qwen2_moe, &family_qwen3_moe, &family_deepseek_v2, &family_starcoder2};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->model_type, model_type) == 0)
             return all[i];

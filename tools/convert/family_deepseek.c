@@ -51,6 +51,9 @@ static void read_latent(graph *g, dense *d)
     if (config_flag_or(g, "attention_bias", false) || config_flag_or(g, "mlp_bias", false))
         graph_fail(g, MOTE_ERR_UNSUPPORTED, "%s: biases are not supported for deepseek_v2",
                    g->src->config_file);
+    if (config_count_or(g, "qk_head_dim", 2, 2048, l->nope_dim + rope) != l->nope_dim + rope)
+        graph_fail(g, MOTE_ERR_FILE, "%s: qk_head_dim is not qk_nope_head_dim and qk_rope_head_dim",
+                   g->src->config_file);
     l->attn_scale = (float)(1 / sqrt((double)(l->nope_dim + rope)) * rope_yarn_attn_scale(g));
     /* The reference gives the norms of the latents this epsilon whatever the configuration says. */
     if (l->norm_eps < 1e-6f || l->norm_eps > 1e-6f)
@@ -160,6 +163,7 @@ const family family_deepseek_v2 = {
                                      "kv_lora_rank",
                                      "qk_nope_head_dim",
                                      "qk_rope_head_dim",
+                                     "qk_head_dim",
                                      "v_head_dim",
                                      "first_k_dense_replace",
                                      "moe_layer_freq",

@@ -108,7 +108,7 @@ const family family_gemma = {
 const family family_gemma2 = {
     .model_type = "gemma2",
     .architecture = "Gemma2ForCausalLM",
-    .options = (const char *const[]){NEWER_OPTIONS, NULL},
+    .options = (const char *const[]){NEWER_OPTIONS, "sliding_window_size", NULL},
     .describe = describe_gemma2,
 };
 

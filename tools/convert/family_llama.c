@@ -1,5 +1,5 @@
 /* family_llama.c: Llama and what has its shape: SmolLM, SmolLM2, TinyLlama, Llama 2 and 3; Mistral.
- * The worked example of docs/adding-a-family.md. Read graph.h first. */
+ * The first to read beside docs/families.md. Read graph.h first. */
 #include "tools/convert/graph.h"
 
 static void describe_llama(graph *g)

@@ -39,11 +39,13 @@ static void describe_mixtral(graph *g)
     }
 }
 
+/* Newer files say num_local_experts. */
 static mote_layer read_qwen_experts(graph *g)
 {
+    const char *count = config_get(g, "num_experts") ? "num_experts" : "num_local_experts";
     bool normalizes = config_flag_or(g, "norm_topk_prob", false);
     return (mote_layer){.ff = config_count(g, "moe_intermediate_size", 1, MOTE_MAX_DIM),
-                        .n_experts = (uint16_t)config_count(g, "num_experts", 1, MOTE_MAX_EXPERTS),
+                        .n_experts = (uint16_t)config_count(g, count, 1, MOTE_MAX_EXPERTS),
                         .n_experts_used =
                             (uint16_t)config_count(g, "num_experts_per_tok", 1, MOTE_MAX_EXPERTS),
                         .n_groups = 1,
@@ -109,7 +111,7 @@ static void describe_qwen3_moe(graph *g)
 #define MOE_OPTIONS "num_experts_per_tok", "output_router_logits", "router_aux_loss_coef"
 #define QWEN_MOE_OPTIONS                                                                           \
     MOE_OPTIONS, QWEN_WINDOW_OPTIONS, "decoder_sparse_step", "moe_intermediate_size",              \
-        "num_experts", "norm_topk_prob", "mlp_only_layers"
+        "num_experts", "num_local_experts", "norm_topk_prob", "mlp_only_layers"
 
 const family family_mixtral = {
     .model_type = "mixtral",

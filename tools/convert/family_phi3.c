@@ -16,6 +16,6 @@ const family family_phi3 = {
     .architecture = "Phi3ForCausalLM",
     .options = (const char *const[]){"sliding_window", "partial_rotary_factor",
                                      "original_max_position_embeddings", "embd_pdrop",
-                                     "resid_pdrop", "interpolate_factor", "full_attn_mod", NULL},
+                                     "resid_pdrop", NULL},
     .describe = describe_phi3,
 };

@@ -124,6 +124,11 @@ static mote_status configure_stablelm(const gguf *g)
     return status;
 }
 
+static mote_status configure_starcoder2(const gguf *g)
+{
+    return set_flag(g, "use_bias", find_tensor(g, "blk.0.attn_q.bias") != NULL);
+}
+
 /* A list of whole numbers, one a layer, each divided by `unit`. */
 static mote_status copy_list(const gguf *g, const char *name, const char *key, double unit)
 {
@@ -214,6 +219,10 @@ static const gguf_number openelm_numbers[] = {{"block_count", "num_transformer_l
                                               {"rope.freq_base", "rope_freq_constant", true},
                                               {0}};
 
+static const gguf_number starcoder2_numbers[] = {
+    {"attention.layer_norm_epsilon", "norm_epsilon", true},
+    {"attention.sliding_window", "sliding_window", false},
+    {0}};
 static const gguf_number bert_numbers[] = {{"block_count", "num_hidden_layers", false},
                                            {"embedding_length", "hidden_size", false},
                                            {"feed_forward_length", "intermediate_size", false},
@@ -242,6 +251,8 @@ static const gguf_name openelm_layers[] = {
     {"ffn_gate", "ffn.gate_proj"},  {"ffn_up", "ffn.up_proj"},
     {"ffn_down", "ffn.proj_2"},     {0}};
 
+static const gguf_name starcoder2_layers[] = {
+    {"ffn_up", "mlp.c_fc"}, {"ffn_down", "mlp.c_proj"}, {0}};
 static const gguf_name bert_layers[] = {{"attn_q", "attention.self.query"},
                                         {"attn_k", "attention.self.key"},
                                         {"attn_v", "attention.self.value"},
@@ -255,7 +266,7 @@ static const gguf_name bert_layers[] = {{"attn_q", "attention.self.query"},
 static const gguf_name phi3_files[] = {{"rope_factors_long.weight", "rope_factors_long.weight"},
                                        {"rope_factors_short.weight", "rope_factors_short.weight"},
                                        {0}};
-static const gguf_name stablelm_files[] = {{"output_norm.bias", "model.norm.bias"}, {0}};
+static const gguf_name norm_bias_files[] = {{"output_norm.bias", "model.norm.bias"}, {0}};
 static const gguf_name gpt2_files[] = {{"token_embd.weight", "wte.weight"},
                                        {"position_embd.weight", "wpe.weight"},
                                        {"output_norm.weight", "ln_f.weight"},
@@ -322,9 +333,16 @@ static const gguf_arch archs[] = {
      .model_type = "stablelm",
      .prefix = MODEL,
      .numbers = stablelm_numbers,
-     .files = stablelm_files,
+     .files = norm_bias_files,
      .partial = true,
      .configure = configure_stablelm},
+    {.name = "starcoder2",
+     .model_type = "starcoder2",
+     .prefix = MODEL,
+     .numbers = starcoder2_numbers,
+     .layers = starcoder2_layers,
+     .files = norm_bias_files,
+     .configure = configure_starcoder2},
     {.name = "gpt2",
      .model_type = "gpt2",
      .prefix = "h.",

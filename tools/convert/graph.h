@@ -108,7 +108,7 @@ typedef struct family {
 extern const family family_llama, family_mistral, family_qwen2, family_qwen3, family_smollm3,
     family_phi3, family_gemma, family_gemma2, family_gemma3, family_olmo2, family_stablelm,
     family_gpt2, family_openelm, family_bert, family_xlm_roberta, family_mixtral, family_qwen2_moe,
-    family_qwen3_moe, family_deepseek_v2;
+    family_qwen3_moe, family_deepseek_v2, family_starcoder2;
 
 /* The family of the configuration, whose options it has checked; g->status tells of failures. */
 const family *family_choose(graph *g);

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""One hash for every golden model: tiers, threads and chunks of a prompt give the same bits at f32, q8 and
+q4, also of encoders in batches. Usage: same_bits.py [CASE...]"""
+import json
+import os
+import sys
+
+import encoders
+import models
+from goldens import finish, mote, need_goldens, say, scratch
+
+TYPES = ["f32", "q8", "q4"]
+
+
+def ways(tiers):
+    for tier in tiers:
+        yield "--isa", tier
+    for flag, values in (("-t", (1, 2, 3, 4)), ("-b", (1, 7, 32, 100))):
+        for n in values:
+            yield flag, n
+
+
+def answers(model, command, rows, *flags):
+    text = "".join(json.dumps(r) + "\n" for r in rows)
+    return mote(command, model, "--jsonl", *flags, text=text)
+
+
+def decoder(model, golden, tiers):
+    rows = [{"ids": golden["prompts"]["p100"], "greedy": 8}]
+    return [answers(model, "logits", rows, *w) for w in ways(tiers)]
+
+
+def encoder(model, golden, tiers):
+    """Batches are at least as long as a text, so that -b is left out; single calls and all at once."""
+    scores = "score" in golden["items"][0]
+    rows = encoders.rows_of(golden["items"], True)
+    command = ["rerank"] if scores else ["embed", "--format", "base64"]
+    made = [answers(model, command[0], rows, *command[1:], *w) for w in ways(tiers) if w[0] != "-b"]
+    singles = (answers(model, command[0], [r], *command[1:], "-t", 2) for r in rows)
+    return made + ["".join(singles)]
+
+
+def check(folder, case, tiers, tmp):
+    with open(os.path.join(folder, case, "golden.json")) as f:
+        golden = json.load(f)
+    runs = 0
+    for kind in TYPES:
+        model = os.path.join(tmp, kind + ".mote")
+        mote("convert", os.path.join(folder, case), "-o", model, "--type", kind, "-q")
+        made = (encoder if "items" in golden else decoder)(model, golden, tiers)
+        assert len(set(made)) == 1, f"{kind}: {len(set(made))} results in {len(made)} runs"
+        runs += len(made)
+    say("ok", f"{case} bits", f"{runs} runs, {len(TYPES)} types")
+
+
+def main():
+    folder = need_goldens("models")
+    tiers = json.loads(mote("doctor", "--json"))["tiers"]
+    for case in sys.argv[1:] or models.CASES + encoders.CASES:
+        try:
+            with scratch() as tmp:
+                check(folder, case, tiers, tmp)
+        except (RuntimeError, AssertionError, KeyError, ValueError) as e:
+            say("FAIL", f"{case} bits", f"{type(e).__name__}: {e}")
+    finish()
+
+
+if __name__ == "__main__":
+    main()
