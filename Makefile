@@ -87,7 +87,7 @@ KERNELS += $(sort $(wildcard kernels/blas/*.c))
 endif
 LIB_SRC := $(KERNELS) $(sort $(wildcard loader/*.c tokenizer/*.c model/*.c))
 CLI_SRC := $(sort $(wildcard cli/*.c)) bench/probe.c
-UNIT_SRC := $(sort $(wildcard tests/unit/*.c)) cli/json.c
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c)) cli/json.c cli/digits.c
 ifeq ($(CONVERT),1)
 CLI_SRC  += $(sort $(wildcard tools/convert/*.c))
 UNIT_SRC += $(sort $(wildcard tools/convert/*.c))

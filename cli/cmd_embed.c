@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/digits.h"
 #include "cli/encoder.h"
 
 static bool wants_base64(const cli_encoder *x)
@@ -27,8 +28,11 @@ static void put_base64(cli_out *out, const float *v, size_t n)
 /* Nine digits give the float back. */
 static void put_numbers(cli_out *out, const float *v, size_t n, const char *between)
 {
-    for (size_t i = 0; i < n; i++)
-        cli_printf(out, "%s%.9g", i ? between : "", (double)v[i]);
+    char text[CLI_FLOAT_CHARS];
+    for (size_t i = 0; i < n; i++) {
+        cli_puts(out, i ? between : "");
+        cli_put(out, text, cli_float_digits(text, v[i]));
+    }
 }
 
 static void answer(const cli_encoder *x, cli_out *out, const mote_encode_text *t, size_t whole)

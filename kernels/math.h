@@ -133,7 +133,7 @@ static inline float mote_gelu_tanh(float x)
 /* gelu(x) = x/2 (1 + erf(x / sqrt 2)) = x times the normal distribution up to x, the exact form.
  * q, the tail beyond |x|, is exp(P(|x|)): P is fitted to ln q over 0 .. 7 so that |x| q is within
  * 4e-8, starts at -ln 2 and falls for ever after. */
-static inline float mote_gelu_erf(float x)
+static inline float mote_log_normal_tail(float x)
 {
     float a = mote_fabs(x);
     float p = -8.63463924e-07f;
@@ -144,10 +144,16 @@ static inline float mote_gelu_erf(float x)
     p = mote_fma(p, a, -3.64896357e-02f);
     p = mote_fma(p, a, -3.18268329e-01f);
     p = mote_fma(p, a, -7.97888696e-01f);
-    p = mote_fma(p, a, -6.93147123e-01f);
-    float q = mote_exp(p);
+    return mote_fma(p, a, -6.93147123e-01f);
+}
+
+static inline float mote_times_normal(float x, float log_tail)
+{
+    float q = mote_exp(log_tail);
     return x * (x > 0.0f ? 1.0f - q : q);
 }
+
+static inline float mote_gelu_erf(float x) { return mote_times_normal(x, mote_log_normal_tail(x)); }
 
 /* sin and cos of x, |x| < 2^21: x = n pi/2 + r by a three-part pi/2 (Cody & Waite), exact to the
  * last bit of r for all positions a model knows. */

@@ -9,15 +9,21 @@
  * A text is a session of its own for the time of the call: its keys and values lie in its own tiles
  * of 16 positions, its blocks of 256 start where it starts. So a text gives the same bits whatever
  * stands before it, and the stages of a text model (products.c, attention.c) do the work.
+ *
+ * Where the texts can be dealt out evenly each thread takes whole ones and meets no barrier till
+ * the end; otherwise all threads share every row.
  */
 #include <string.h>
 
 #include "include/mote_error.h"
 #include "kernels/math.h"
 #include "model/encode.h"
+#include "model/pieces.h"
 
 #define MAX_TOKENS 65536u
 #define MAX_THREADS 1024u
+/* Threads take whole texts while none has more than this many eighths of its even share. */
+#define MOST_EIGHTHS 9u
 
 /* ---- the pass, on every thread -------------------------------------------------------------- */
 
@@ -93,6 +99,16 @@ static void trace(mote_run *r, uint32_t thread, uint32_t at)
     mote_barrier(r, thread);
 }
 
+/* One that is told to stop tells the others, which take other texts. */
+static void pass_on_stop(mote_encode_run *e)
+{
+    if (!e->stop)
+        return;
+    if (e->run.cancelled)
+        atomic_store_explicit(e->stop, true, memory_order_relaxed);
+    e->run.cancelled = atomic_load_explicit(e->stop, memory_order_relaxed);
+}
+
 static void encode(void *arg, uint32_t thread)
 {
     mote_encode_run *e = arg;
@@ -104,6 +120,7 @@ static void encode(void *arg, uint32_t thread)
     for (uint32_t i = 0; i < r->model->index->n_layers && !r->cancelled; i++) {
         layer(r, thread, i);
         trace(r, thread, i + 1);
+        pass_on_stop(e);
     }
     if (!r->cancelled)
         mote_pool_texts(e, thread);
@@ -183,10 +200,15 @@ static mote_session *open_text(mote_encoder *e, size_t i, size_t n_ids, size_t s
     return s;
 }
 
+static size_t slots_of(const mote_encode_text *t)
+{
+    return mote_round_up(t->n_ids, MOTE_TILE_ROWS);
+}
+
 /* Lays the texts out as rows; returns how many. */
 static size_t place_texts(mote_encoder *e, const mote_encode_text *texts, size_t n)
 {
-    size_t row = 0, slot = 0;
+    size_t row = 0, slot = e->slot;
     for (size_t i = 0; i < n; i++) {
         const mote_encode_text *t = &texts[i];
         mote_session *s = open_text(e, i, t->n_ids, slot);
@@ -195,14 +217,100 @@ static size_t place_texts(mote_encoder *e, const mote_encode_text *texts, size_t
             e->lead.rows[row] = (mote_row){t->ids[p], (uint32_t)p, s, false};
             e->types[row] = t->types ? t->types[p] : 0;
         }
-        slot += (t->n_ids + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS * MOTE_TILE_ROWS;
+        slot += slots_of(t);
     }
     return row;
+}
+
+/* ---- threads with texts of their own -------------------------------------------------------- */
+
+/* Neighbouring texts, and what lies before them. */
+typedef struct share {
+    size_t text, n_texts, row, n_rows, slot;
+} share;
+
+/* A thread's texts: those whose middle lies in its part of all rows. */
+static share share_texts(const mote_encode_run *e, uint32_t thread)
+{
+    share s = {0};
+    size_t row = 0, n_rows = e->run.n_rows, n_threads = e->run.n_threads;
+    for (size_t i = 0; i < e->n_texts; i++) {
+        const mote_encode_text *t = &e->texts[i];
+        size_t taker = (row + t->n_ids / 2) * n_threads / n_rows;
+        row += t->n_ids;
+        if (taker < thread) {
+            s.text++;
+            s.row = row;
+            s.slot += slots_of(t);
+        } else if (taker == thread) {
+            s.n_texts++;
+            s.n_rows += t->n_ids;
+        }
+    }
+    return s;
+}
+
+/* Can each thread take whole texts and all be ready at the same time? Few rows are attended in
+ * scratch that the threads share. */
+static bool has_even_shares(const mote_encode_run *e)
+{
+    const mote_run *r = &e->run;
+    bool even = r->n_threads > 1 && e->n_texts >= r->n_threads && !(r->hooks && r->hooks->trace);
+    for (uint32_t i = 0; even && i < r->n_threads; i++) {
+        share s = share_texts(e, i);
+        even = s.n_rows > MOTE_FEW_ROWS && 8 * s.n_rows * r->n_threads <= MOST_EIGHTHS * r->n_rows;
+    }
+    return even;
+}
+
+/* The encoder as it is behind the share's beginning, with this thread's scratch. */
+static mote_encoder encoder_from(const mote_encoder *e, const share *s, uint32_t thread)
+{
+    const mote_model *m = e->lead.model;
+    mote_encoder own = *e;
+    own.lead.rows += s->row;
+    own.lead.x += s->row * m->index->hidden;
+    own.lead.q += s->row * m->max_q;
+    if (own.lead.branch)
+        own.lead.branch += s->row * m->index->hidden;
+    own.lead.input = act_rows_at(&e->lead.input, s->row);
+    own.lead.mlp = act_rows_at(&e->lead.mlp, s->row);
+    own.lead.threads += thread;
+    own.texts += s->text;
+    own.kv += s->text * m->index->n_layers;
+    own.slot += s->slot;
+    own.first += s->text;
+    own.types += s->row;
+    if (e->pooled) {
+        own.pooled += s->text * e->pooled_stride;
+        own.scores += s->text * e->scores_stride;
+    }
+    return own;
+}
+
+/* The pass over a thread's own texts. */
+static void encode_share(void *arg, uint32_t thread)
+{
+    const mote_encode_run *e = arg;
+    const share s = share_texts(e, thread);
+    mote_encoder room = encoder_from(e->encoder, &s, thread);
+    mote_encode_run own = *e;
+    own.encoder = &room;
+    own.texts += s.text;
+    own.n_texts = s.n_texts;
+    own.run.lead = &room.lead;
+    own.run.rows = room.lead.rows;
+    own.run.n_rows = place_texts(&room, own.texts, own.n_texts);
+    own.run.team = NULL;
+    own.run.n_threads = 1;
+    own.run.hooks = thread ? NULL : e->run.hooks;
+    encode(&own, 0);
 }
 
 mote_status mote_encode_texts(mote_encoder *e, const mote_encode_text *texts, size_t n_texts,
                               const mote_team *team, const mote_hooks *hooks, mote_error *err)
 {
+    atomic_bool stop = false;
     mote_encode_run r = {.encoder = e, .texts = texts, .n_texts = n_texts};
     mote_status s = check_texts(e, texts, n_texts, err);
     if (s)
@@ -219,11 +327,12 @@ mote_status mote_encode_texts(mote_encoder *e, const mote_encode_text *texts, si
                              e->opts.n_threads);
     if (hooks && hooks->cancel && hooks->cancel(hooks->user))
         return mote_fail(err, MOTE_CANCELLED, "cancelled", NULL);
+    r.stop = has_even_shares(&r) ? &stop : NULL;
     if (r.run.n_threads > 1)
-        team->run(team->user, encode, &r);
+        team->run(team->user, r.stop ? encode_share : encode, &r);
     else
         encode(&r, 0);
-    if (r.run.cancelled)
+    if (r.run.cancelled || atomic_load_explicit(&stop, memory_order_relaxed))
         return mote_fail(err, MOTE_CANCELLED, "cancelled", NULL);
     for (uint32_t i = 0; i < r.run.n_threads; i++)
         if (e->lead.threads[i].not_finite)

@@ -2,6 +2,8 @@
 #ifndef MOTE_ENCODE_H
 #define MOTE_ENCODE_H
 
+#include <stdatomic.h>
+
 #include "model/model.h"
 
 struct mote_encoder {
@@ -10,6 +12,7 @@ struct mote_encoder {
     mote_session *texts;    /* [n_texts]: each text is a session while it is encoded */
     mote_kv_layer *kv;      /* [n_texts, n_layers] */
     uint8_t *k, *v;         /* keys and values of one layer: the next one overwrites them */
+    size_t slot;            /* position in them where the first text's begin */
     size_t *first;          /* [n_texts]: row of a text's first token */
     uint8_t *types;         /* [n_tokens] */
     float *unit;            /* [hidden]: 1/sqrt(hidden), the weights of a norm to length 1 */
@@ -22,6 +25,7 @@ typedef struct mote_encode_run {
     mote_encoder *encoder;
     const mote_encode_text *texts;
     size_t n_texts;
+    atomic_bool *stop; /* NULL, or how threads that take whole texts tell each other to end */
 } mote_encode_run;
 
 /* pooling.c: from the residual stream of all texts to what each of them gives. Ends the pass. */

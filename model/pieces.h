@@ -28,6 +28,17 @@ static inline mote_acts acts_at(const mote_acts *a, size_t row)
     return b;
 }
 
+/* The rows from `row` on. */
+static inline mote_act_rows act_rows_at(const mote_act_rows *a, size_t row)
+{
+    mote_act_rows b = *a;
+    b.f32 = a->f32 ? a->f32 + row * a->f32_stride : NULL;
+    b.codes = a->codes ? a->codes + row * a->code_stride : NULL;
+    b.scales = a->scales ? a->scales + row * a->group_stride : NULL;
+    b.sums = a->sums ? a->sums + row * a->group_stride : NULL;
+    return b;
+}
+
 static inline void quantize_row(const mote_run *r, mote_act_rows *to, size_t row, size_t at,
                                 const float *x, size_t n)
 {

@@ -95,6 +95,58 @@ TEST(texts_give_the_same_bits_in_any_company)
     free(together);
 }
 
+/* A team of two that cannot wait for each other: one after the other. */
+static void run_in_turn(void *user, void (*fn)(void *arg, uint32_t thread), void *arg)
+{
+    (void)user;
+    fn(arg, 0);
+    fn(arg, 1);
+}
+
+static void count_barrier(void *user, uint32_t thread)
+{
+    (void)thread;
+    ++*(size_t *)user;
+}
+
+static bool cancel_third(void *user) { return ++*(size_t *)user == 3; }
+
+/* All but the long text: 39 and 40 tokens for two threads. */
+TEST(threads_take_whole_texts_of_even_shares)
+{
+    texts *alone = malloc(sizeof *alone), *apart = malloc(sizeof *apart);
+    size_t n_barriers = 0, n_asked = 0;
+    const mote_team team = {2, &n_barriers, run_in_turn, count_barrier};
+    const mote_hooks hooks = {.user = &n_asked, .cancel = cancel_third};
+    mote_error err;
+    for (uint32_t pooling = MOTE_POOL_MEAN; pooling <= MOTE_POOL_SCORE; pooling++) {
+        tiny_opts o = tiny_encoder(pooling);
+        tiny_model t;
+        REQUIRE(tiny_open(&t, &o, NULL));
+        make_texts(alone);
+        CHECK(encode_alone(t.model, alone));
+        make_texts(apart);
+        mote_encode_text few[N_TEXTS - 1];
+        for (size_t i = 0, n = 0; i < N_TEXTS; i++)
+            if (apart->t[i].n_ids < 100)
+                few[n++] = apart->t[i];
+        mote_encoder *e = make_encoder(t.model, &(mote_encoder_opts){79, N_TEXTS, 2});
+        REQUIRE(e);
+        CHECK(!mote_encode_texts(e, few, N_TEXTS - 1, &team, NULL, &err));
+        CHECK(n_barriers == 0);
+        for (size_t i = 0; i < N_TEXTS; i++)
+            CHECK(apart->t[i].n_ids >= 100 ||
+                  memcmp(alone->out[i], apart->out[i], sizeof *alone->out) == 0);
+        n_asked = 0;
+        CHECK(mote_encode_texts(e, few, N_TEXTS - 1, &team, &hooks, &err) == MOTE_CANCELLED);
+        CHECK(n_asked == 3 && n_barriers == 0); /* before all, and in two layers of thread 0 */
+        free(e);
+        tiny_close(&t);
+    }
+    free(alone);
+    free(apart);
+}
+
 TEST(encoder_keeps_its_limits)
 {
     texts *x = malloc(sizeof *x);
