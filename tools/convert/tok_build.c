@@ -126,6 +126,16 @@ static void find_symbols(builder *b)
     }
 }
 
+/* Every byte that UTF-8 has needs a symbol, or text would be lost. */
+static mote_status check_symbols(const tok_draft *d)
+{
+    for (unsigned byte = 0; d->h.flags & TOK_BYTE_LEVEL && d->h.unk < 0 && byte < 0xf5; byte++)
+        if (d->h.byte_ids[byte] < 0 && byte != 0xc0 && byte != 0xc1)
+            return convert_fail(d->err, MOTE_ERR_FILE, "%s: no entry for the byte 0x%02X", d->file,
+                                byte);
+    return MOTE_OK;
+}
+
 /* ---- hashes --------------------------------------------------------------------------------- */
 
 static const tok_merge *find_merge(const builder *b, const tok_merge *slots, uint32_t left,
@@ -147,13 +157,17 @@ static uint32_t fill_merges(builder *b, tok_merge *slots)
         tok_merge m = d->merges[i];
         if (d->flags[m.id] & TOK_SPECIAL)
             continue; /* plain text never becomes a control token */
-        if (find_merge(b, slots, m.left, m.right))
+        if (find_merge(b, slots, m.left, m.right)) {
             b->twin = i;
+            return most;
+        }
         uint32_t off = 0, at = tok_slot(tok_hash_pair(m.left, m.right), n);
         for (; slots[at].left != TOK_EMPTY; off++)
             at = at + 1 == n ? 0 : at + 1;
         slots[at] = m;
         most = off > most ? off : most;
+        if (most > TOK_MAX_PROBE)
+            return most;
     }
     return most;
 }
@@ -173,6 +187,8 @@ static uint32_t fill_pieces(builder *b, uint32_t *slots)
             at = at + 1 == n ? 0 : at + 1;
         slots[at] = (uint32_t)id;
         most = off > most ? off : most;
+        if (most > TOK_MAX_PROBE)
+            return most;
     }
     return most;
 }
@@ -312,7 +328,9 @@ static mote_status build_all(builder *b)
         return status;
     find_symbols(b);
     cut_words(b);
-    status = build_hash(b, TOK_TABLE_PIECE_SLOTS, d->n, &d->h.n_piece_slots, &d->h.piece_probe);
+    status = check_symbols(d);
+    if (!status)
+        status = build_hash(b, TOK_TABLE_PIECE_SLOTS, d->n, &d->h.n_piece_slots, &d->h.piece_probe);
     if (!status)
         status =
             build_hash(b, TOK_TABLE_MERGES, d->n_merges, &d->h.n_merge_slots, &d->h.merge_probe);

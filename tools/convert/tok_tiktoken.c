@@ -118,7 +118,6 @@ static mote_text to_letters(ranks *r, const uint8_t *bytes, size_t n)
 static mote_status read_ranks(ranks *r, const char *p, const char *end)
 {
     uint8_t bytes[TOK_MAX_PIECE / 2];
-    bool seen[256] = {false};
     mote_status status = MOTE_OK;
     for (size_t i = 0; i < r->n && !status; i++) {
         line l;
@@ -136,13 +135,8 @@ static mote_status read_ranks(ranks *r, const char *p, const char *end)
         r->types[l.rank] = TOK_TYPE_NORMAL;
         r->scores[l.rank] = -(float)l.rank; /* exact: fewer than 2^24 */
         r->pieces[l.rank] = to_letters(r, bytes, n);
-        seen[bytes[0]] |= n == 1;
         status = r->pieces[l.rank].ptr ? MOTE_OK : r->err->status;
     }
-    for (unsigned b = 0; b < 256 && !status; b++)
-        if (!seen[b])
-            status =
-                convert_fail(r->err, MOTE_ERR_FILE, "%s: no entry for the byte 0x%02X", r->file, b);
     return status;
 }
 
