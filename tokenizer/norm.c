@@ -113,13 +113,13 @@ static size_t trim(const uint8_t *p, size_t n, uint8_t *out, unsigned sides)
     for (size_t at = 0; at < n;) {
         uint32_t cp;
         at += utf8_next(p + at, &cp);
-        if (!tok_is_space(cp))
+        if (sides & TOK_TRIM_BLANKS ? cp != ' ' : !tok_is_space(cp))
             behind = at; /* of the last character that is no blank */
         else if (behind == 0)
             begin = at;
     }
-    begin = sides & 1 ? begin : 0;
-    end = sides & 2 ? behind : end;
+    begin = sides & TOK_TRIM_LEFT ? begin : 0;
+    end = sides & TOK_TRIM_RIGHT ? behind : end;
     if (end < begin)
         end = begin;
     memcpy(out, p + begin, end - begin);

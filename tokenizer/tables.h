@@ -109,10 +109,11 @@ enum tok_norm_kind {                       /* how a text is changed before that,
                      TOK_NORM_STRIP_MARKS = 5, /* param 0: non-spacing ones, 1: all */
                      TOK_NORM_COLLAPSE = 6,    /* runs of U+0020 become one */
                      TOK_NORM_CHARSMAP = 7,    /* param: the most bytes that one becomes */
-                     TOK_NORM_TRIM = 8,        /* blanks: param 1 at the left, 2 at the right */
+                     TOK_NORM_TRIM = 8,        /* blanks; param: TOK_TRIM_* */
                      TOK_NORM_WORDS = 9        /* pieces without blanks, each with one in front */
 };
 enum { TOK_NORM_DECOMPOSE = 1, TOK_NORM_COMPATIBLE = 2 };
+enum { TOK_TRIM_LEFT = 1, TOK_TRIM_RIGHT = 2, TOK_TRIM_BLANKS = 4 /* U+0020 only */ };
 
 enum { /* header flags */
        TOK_NFC = 1,

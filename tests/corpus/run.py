@@ -15,6 +15,7 @@ import own
 import sources
 import tiny
 import tiny_encoder
+import vocabularies
 
 MOTE = os.path.join(os.environ.get("MOTE_BUILD", "build/release"), "mote")
 SANITIZED = "san" in os.environ.get("MOTE_BUILD", "")
@@ -130,6 +131,7 @@ def main():
         own_kinds((tmp / "good.mote").read_bytes(), every, part, tmp)
         place_kinds(part, tmp)
         source_kinds(sources.kinds(every), tiny.write_folder, part, tmp)
+        source_kinds(vocabularies.kinds(), tiny.write_folder, part, tmp)
         source_kinds(encoders.kinds(), tiny_encoder.write_folder, part, tmp)
     print(f"corpus: slowest {slowest[0] * 1000:.0f} ms ({slowest[1]}), "
           f"largest {largest[0] / 1024:.1f} MB ({largest[1]})")

@@ -156,12 +156,12 @@ static double get_number(reader *r, enum gguf_type type)
 
 static bool is_kept_array(const char *key)
 {
-    static const char *const keys[] = {"tokenizer.ggml.tokens", "tokenizer.ggml.scores",
-                                       "tokenizer.ggml.token_type", "tokenizer.ggml.merges",
-                                       /* of OpenELM, one a layer */
-                                       "openelm.attention.head_count",
-                                       "openelm.attention.head_count_kv",
-                                       "openelm.feed_forward_length"};
+    static const char *const keys[] = {
+        "tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type",
+        "tokenizer.ggml.merges", "tokenizer.ggml.precompiled_charsmap",
+        /* of OpenELM, one a layer */
+        "openelm.attention.head_count", "openelm.attention.head_count_kv",
+        "openelm.feed_forward_length"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;
@@ -188,8 +188,8 @@ static void get_array(reader *r, gguf_value *v)
         return;
     v->item = (enum gguf_type)item;
     uint64_t least = item == GGUF_STRING ? 8 : type_bytes[item];
-    bool keep =
-        is_kept_array(v->key) && (item == GGUF_STRING || item == GGUF_I32 || item == GGUF_F32);
+    size_t room = item == GGUF_STRING ? sizeof(mote_text) : (size_t)least;
+    bool keep = is_kept_array(v->key) && (item == GGUF_STRING || least <= sizeof(int32_t));
     if (v->n > bytes_left(r) / least)
         fail(r, "an array is longer than the file");
     else if (keep && v->n > MAX_ITEMS)
@@ -197,9 +197,7 @@ static void get_array(reader *r, gguf_value *v)
     if (r->status)
         return;
     if (keep) {
-        v->data =
-            pool_take(&r->g->s->pool, (size_t)v->n,
-                      item == GGUF_STRING ? sizeof(mote_text) : sizeof(int32_t), r->g->s->err);
+        v->data = pool_take(&r->g->s->pool, (size_t)v->n, room, r->g->s->err);
         r->status = v->data ? MOTE_OK : r->g->s->err->status;
     }
     if (item == GGUF_STRING)

@@ -25,8 +25,8 @@ enum gguf_type {
 };
 
 /* A value of the header. Numbers of every type are in `number`, exact up to 2^53. Arrays are kept
- * for the tokenizer and for widths of layers only (`data` NULL: skipped): n mote_text, int32_t or
- * float by item type. */
+ * for the tokenizer and for widths of layers only (`data` NULL: skipped): n mote_text, or what
+ * the item type says. */
 typedef struct gguf_value {
     const char *key;
     enum gguf_type type, item;

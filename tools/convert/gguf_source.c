@@ -321,14 +321,28 @@ static const char *find_text(const gguf *g, const char *key)
     return v && v->type == GGUF_STRING ? v->text.ptr : NULL;
 }
 
-/* What files that do not say it leave to the reader. */
-static bool adds_bos(const tok_vocab *v)
+/* What SentencePiece's and BERT's models have beside the entries. */
+static bool read_preparation(const gguf *g, tok_vocab *v)
 {
-    static const char *const pres[] = {"llama3", "llama-v3", "llama-bpe"};
-    bool adds = strcmp(v->model, "llama") == 0;
-    for (size_t i = 0; i < sizeof pres / sizeof *pres; i++)
-        adds |= v->pre && strcmp(v->pre, pres[i]) == 0;
-    return adds;
+    const gguf_value *map = gguf_find(g, "tokenizer.ggml.precompiled_charsmap");
+    if (map && (map->type != GGUF_ARRAY || (map->item != GGUF_U8 && map->item != GGUF_I8)))
+        return false;
+    v->charsmap = map && map->n ? map->data : NULL;
+    v->charsmap_bytes = map ? (size_t)map->n : 0;
+    v->trims = find_flag(g, "tokenizer.ggml.remove_extra_whitespaces", v->trims);
+    v->lower = find_flag(g, "tokenizer.ggml.normalizer.lowercase", v->lower);
+    v->strip_marks = find_flag(g, "tokenizer.ggml.normalizer.strip_accents", v->lower);
+    return true;
+}
+
+static void read_additions(const gguf *g, tok_vocab *v, int32_t cls)
+{
+    v->bos = cls >= 0 ? cls : v->bos; /* what stands before a text, under its other name */
+    tok_vocab_defaults(v);
+    v->add_bos = find_flag(g, "tokenizer.ggml.add_bos_token", v->add_bos);
+    v->add_eos = find_flag(g, "tokenizer.ggml.add_eos_token", v->add_eos);
+    v->add_sep = find_flag(g, "tokenizer.ggml.add_sep_token", v->add_sep);
+    v->add_space_prefix = find_flag(g, "tokenizer.ggml.add_space_prefix", v->add_space_prefix);
 }
 
 static mote_status read_vocab(const gguf *g, tok_vocab *v)
@@ -345,8 +359,9 @@ static mote_status read_vocab(const gguf *g, tok_vocab *v)
                      .bos = find_id(g, "tokenizer.ggml.bos_token_id", n, &ok),
                      .eos = find_id(g, "tokenizer.ggml.eos_token_id", n, &ok),
                      .unk = find_id(g, "tokenizer.ggml.unknown_token_id", n, &ok),
-                     .add_eos = find_flag(g, "tokenizer.ggml.add_eos_token", false)};
-    if (!ok || !pieces || !n || !v->model)
+                     .sep = find_id(g, "tokenizer.ggml.seperator_token_id", n, &ok)};
+    int32_t cls = find_id(g, "tokenizer.ggml.cls_token_id", n, &ok);
+    if (!ok || !pieces || !n || !v->model || !read_preparation(g, v))
         return convert_fail(g->s->err, MOTE_ERR_FILE,
                             "%s: the tokenizer is missing, or its arrays do not fit each other",
                             g->f->name);
@@ -355,9 +370,7 @@ static mote_status read_vocab(const gguf *g, tok_vocab *v)
     v->types = types ? types->data : NULL;
     v->merges = merges ? merges->data : NULL;
     v->n_merges = merges ? (size_t)merges->n : 0;
-    v->add_bos = find_flag(g, "tokenizer.ggml.add_bos_token", adds_bos(v));
-    v->add_space_prefix =
-        find_flag(g, "tokenizer.ggml.add_space_prefix", strcmp(v->model, "llama") == 0);
+    read_additions(g, v, cls);
     return MOTE_OK;
 }
 

@@ -1,7 +1,11 @@
 /* hub_text.c: the texts of a model folder: tokenizer, chat template, texts of the special tokens,
  * end tokens, licence. Read source.h and hub.h first. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "loader/image.h"
 #include "tools/convert/hub.h"
@@ -13,8 +17,9 @@
 
 typedef struct hub_files {
     cJSON *tokenizer, *tokenizer_config, *special_tokens, *generation;
-    char *model; /* tokenizer.model, where tokenizer.json is missing; NULL: none */
+    char *model; /* where tokenizer.json is missing: tokenizer.model or a tiktoken file */
     size_t model_bytes;
+    const char *model_file; /* its name */
 } hub_files;
 
 static mote_status set_json_text(source *s, int which, const char *text)
@@ -167,6 +172,58 @@ static mote_status read_licence(source *s, int dir_fd)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+/* The name of the one *.tiktoken file of the folder, in the pool; NULL: there is none. */
+static mote_status find_tiktoken(source *s, int dir_fd, const char **name)
+{
+    static const char ending[] = ".tiktoken";
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    mote_status status = MOTE_OK;
+    *name = NULL;
+    if (!dir && fd >= 0)
+        close(fd);
+    for (const struct dirent *e; dir && !status && (e = readdir(dir)) != NULL;) {
+        size_t n = strlen(e->d_name);
+        if (n < sizeof ending || strcmp(e->d_name + n + 1 - sizeof ending, ending) != 0 ||
+            !hub_is_base_name(e->d_name))
+            continue;
+        if (*name)
+            status = convert_fail(s->err, MOTE_ERR_UNSUPPORTED, "%s and %s: two tiktoken files",
+                                  *name, e->d_name);
+        else if (!(*name = pool_copy(&s->pool, e->d_name, n, s->err)))
+            status = s->err->status;
+    }
+    if (dir)
+        closedir(dir);
+    return status;
+}
+
+/* tokenizer.model may be SentencePiece's or a tiktoken file (Llama 3). */
+static mote_status read_model(source *s, int dir_fd, hub_files *f)
+{
+    mote_status status = MOTE_OK;
+    f->model_file = "tokenizer.model";
+    if (faccessat(dir_fd, f->model_file, F_OK, 0) != 0)
+        status = find_tiktoken(s, dir_fd, &f->model_file);
+    if (status || !f->model_file)
+        return status;
+    status = hub_read_text(s, dir_fd, f->model_file, MAX_MODEL + 1, &f->model, &f->model_bytes);
+    if (!status && f->model_bytes > MAX_MODEL)
+        status =
+            convert_fail(s->err, MOTE_ERR_FILE, "%s: more than %u bytes", f->model_file, MAX_MODEL);
+    return status;
+}
+
+static mote_status make_tables(source *s, const hub_files *f)
+{
+    const cJSON *config = f->tokenizer_config;
+    if (!f->model)
+        return tok_from_json(&s->tok, "tokenizer.json", f->tokenizer, config, s->err);
+    if (strcmp(f->model_file, "tokenizer.model") != 0 || tok_is_tiktoken(f->model, f->model_bytes))
+        return tok_from_tiktoken(&s->tok, f->model_file, f->model, f->model_bytes, config, s->err);
+    return tok_from_spm(&s->tok, f->model_file, f->model, f->model_bytes, config, s->err);
+}
+
 static mote_status read_files(source *s, int dir_fd, hub_files *f)
 {
     mote_status status =
@@ -180,7 +237,7 @@ static mote_status read_files(source *s, int dir_fd, hub_files *f)
     if (!status)
         status = hub_read_json(s, dir_fd, "tokenizer.json", MAX_TOKENIZER, false, &f->tokenizer);
     if (!status && !f->tokenizer)
-        status = hub_read_text(s, dir_fd, "tokenizer.model", MAX_MODEL, &f->model, &f->model_bytes);
+        status = read_model(s, dir_fd, f);
     if (!status && !f->tokenizer && !f->model && !s->unread)
         status = convert_fail(s->err, MOTE_ERR_FILE, "tokenizer.json is missing");
     return status;
@@ -190,11 +247,8 @@ mote_status hub_read_texts(source *s, int dir_fd)
 {
     hub_files f = {0};
     mote_status status = read_files(s, dir_fd, &f);
-    if (!status && f.model)
-        status = tok_from_spm(&s->tok, "tokenizer.model", f.model, f.model_bytes,
-                              f.tokenizer_config, s->err);
-    else if (!status && f.tokenizer)
-        status = tok_from_json(&s->tok, "tokenizer.json", f.tokenizer, f.tokenizer_config, s->err);
+    if (!status && (f.tokenizer || f.model))
+        status = make_tables(s, &f);
     cJSON_Delete(f.tokenizer);
     if (!status)
         status = set_special_texts(s, &f);

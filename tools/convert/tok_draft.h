@@ -76,6 +76,31 @@ bool tok_read_base64(const char *text, size_t n, uint8_t *out, size_t *bytes);
 /* A normalising step by SentencePiece's map, which must outlive the draft's building. */
 mote_status tok_add_charsmap(tok_draft *d, const uint8_t *map, size_t bytes);
 
+/* Normalising steps, in order; BERT's; to be called behind the last (tok_json_norm.c). */
+mote_status draft_norm(tok_draft *d, enum tok_norm_kind kind, uint32_t param);
+mote_status draft_norm_bert(tok_draft *d, bool clean, bool ideographs, bool strip, bool lower);
+mote_status draft_norms_done(tok_draft *d);
+
+/* A vocabulary whose merges follow from scores: every way to cut an entry into two is a merge, the
+ * entry's place in the order of scores its rank (tok_scores.c). */
+mote_status draft_cut_by_score(tok_draft *d, const tok_vocab *v);
+/* A score to the last bit as the hub's library has it, for ties hang on that (tok_json_model.c). */
+double draft_score(double score);
+/* SentencePiece's Unigram model. */
+mote_status draft_unigram(tok_draft *d, const tok_vocab *v);
+
+enum { TOK_WAY_BOS = 1, TOK_WAY_SEP = 2 }; /* what is added where the file does not say it */
+
+/* How byte-level text is cut (tok_ways.c). */
+typedef struct tok_way {
+    const char *names; /* each between blanks */
+    unsigned flags;    /* TOK_* of tok_header */
+    unsigned adds;     /* TOK_WAY_* */
+    tok_step steps[TOK_MAX_STEPS];
+} tok_way;
+/* By a name of tokenizer.ggml.pre; NULL: there is none, or no scanner for it. */
+const tok_way *tok_way_find(const char *name);
+
 /* The tables of a draft; takes h's counts from it. The draft is freed in any case. */
 mote_status draft_build(tok_draft *d, tok_tables *out);
 

@@ -17,9 +17,8 @@ mote_status tok_json_refuse(tok_draft *d, const char *what, const cJSON *item);
 /* Entries of models other than BPE. */
 mote_status tok_json_word_piece(tok_draft *d, const cJSON *model);
 mote_status tok_json_unigram(tok_draft *d, const cJSON *model);
-/* One normaliser (not a Sequence); after the last. */
+/* One normaliser (not a Sequence). */
 mote_status tok_json_norm(tok_draft *d, const cJSON *part);
-mote_status tok_json_norms_done(tok_draft *d);
 
 /* Normaliser and pre-tokenizer -> flags, prefix, steps. Added tokens must be there. */
 mote_status tok_json_preparation(tok_draft *d, const cJSON *json);

@@ -44,7 +44,7 @@ mote_status tok_json_word_piece(tok_draft *d, const cJSON *model)
 
 /* The library's JSON reader rounds a number twice: its digits as a whole number, then that times or
  * over a power of ten. Exactness wants the same last bit. */
-static double as_the_library_reads(double value)
+double draft_score(double value)
 {
     char text[40];
     int digits = 15;
@@ -82,7 +82,7 @@ mote_status tok_json_unigram(tok_draft *d, const cJSON *model)
             !(score->valuedouble > -1e30 && score->valuedouble < 1e30))
             return convert_fail(d->err, MOTE_ERR_FILE, "%s: entry %u is no text with a score",
                                 d->file, id);
-        d->scores[id] = as_the_library_reads(score->valuedouble);
+        d->scores[id] = draft_score(score->valuedouble);
         worst = id == 0 || d->scores[id] < worst ? d->scores[id] : worst;
         status = draft_set(d, id, text);
     }

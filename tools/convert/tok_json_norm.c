@@ -4,7 +4,7 @@
 
 #include "tools/convert/tok_json.h"
 
-static mote_status add(tok_draft *d, enum tok_norm_kind kind, uint32_t param)
+mote_status draft_norm(tok_draft *d, enum tok_norm_kind kind, uint32_t param)
 {
     if (d->h.n_norms == TOK_MAX_STEPS)
         return convert_fail(d->err, MOTE_ERR_UNSUPPORTED, "%s: more than %d normalizers", d->file,
@@ -14,28 +14,40 @@ static mote_status add(tok_draft *d, enum tok_norm_kind kind, uint32_t param)
 }
 
 /* A file has one table of decompositions. */
+static bool has_other_form(const tok_draft *d, uint32_t form)
+{
+    bool other = false;
+    for (uint32_t i = 0; i < d->h.n_norms; i++)
+        other |= d->h.norms[i].kind == TOK_NORM_COMPOSE && d->h.norms[i].param != form;
+    return other;
+}
+
 static mote_status add_form(tok_draft *d, const cJSON *part, uint32_t form)
 {
-    for (uint32_t i = 0; i < d->h.n_norms; i++)
-        if (d->h.norms[i].kind == TOK_NORM_COMPOSE && d->h.norms[i].param != form)
-            return tok_json_refuse(d, "a second normal form,", part);
-    return add(d, TOK_NORM_COMPOSE, form);
+    return has_other_form(d, form) ? tok_json_refuse(d, "a second normal form,", part)
+                                   : draft_norm(d, TOK_NORM_COMPOSE, form);
+}
+
+mote_status draft_norm_bert(tok_draft *d, bool clean, bool ideographs, bool strip, bool lower)
+{
+    mote_status status = clean ? draft_norm(d, TOK_NORM_CLEAN, 0) : MOTE_OK;
+    if (!status && ideographs)
+        status = draft_norm(d, TOK_NORM_CJK, 0);
+    if (!status && strip)
+        status = draft_norm(d, TOK_NORM_COMPOSE, TOK_NORM_DECOMPOSE);
+    if (!status && strip)
+        status = draft_norm(d, TOK_NORM_STRIP_MARKS, 0);
+    return !status && lower ? draft_norm(d, TOK_NORM_LOWER, 0) : status;
 }
 
 static mote_status read_bert(tok_draft *d, const cJSON *part)
 {
     bool lower = tok_json_flag(part, "lowercase", true);
-    mote_status status = MOTE_OK;
-    if (tok_json_flag(part, "clean_text", true))
-        status = add(d, TOK_NORM_CLEAN, 0);
-    if (!status && tok_json_flag(part, "handle_chinese_chars", true))
-        status = add(d, TOK_NORM_CJK, 0);
     bool strip = tok_json_flag(part, "strip_accents", lower);
-    if (!status && strip)
-        status = add_form(d, part, TOK_NORM_DECOMPOSE);
-    if (!status && strip)
-        status = add(d, TOK_NORM_STRIP_MARKS, 0);
-    return !status && lower ? add(d, TOK_NORM_LOWER, 0) : status;
+    if (strip && has_other_form(d, TOK_NORM_DECOMPOSE))
+        return tok_json_refuse(d, "a second normal form,", part);
+    return draft_norm_bert(d, tok_json_flag(part, "clean_text", true),
+                           tok_json_flag(part, "handle_chinese_chars", true), strip, lower);
 }
 
 /* ---- SentencePiece's map -------------------------------------------------------------------- */
@@ -124,7 +136,7 @@ mote_status tok_add_charsmap(tok_draft *d, const uint8_t *map, size_t bytes)
                             "%s: precompiled_charsmap makes %u bytes of one", d->file, growth);
     d->charsmap = map;
     d->charsmap_bytes = bytes;
-    return add(d, TOK_NORM_CHARSMAP, growth);
+    return draft_norm(d, TOK_NORM_CHARSMAP, growth);
 }
 
 static mote_status read_charsmap(tok_draft *d, const cJSON *part)
@@ -157,12 +169,13 @@ mote_status tok_json_norm(tok_draft *d, const cJSON *p)
         if (tok_json_is(p, "type", forms[i].type))
             return add_form(d, p, forms[i].form);
     if (tok_json_is(p, "type", "Lowercase"))
-        return add(d, TOK_NORM_LOWER, 0);
+        return draft_norm(d, TOK_NORM_LOWER, 0);
     if (tok_json_is(p, "type", "StripAccents"))
-        return add(d, TOK_NORM_STRIP_MARKS, 1);
+        return draft_norm(d, TOK_NORM_STRIP_MARKS, 1);
     if (tok_json_is(p, "type", "Strip")) {
-        unsigned sides = tok_json_flag(p, "strip_left", true) ? 1 : 0;
-        return add(d, TOK_NORM_TRIM, sides | (tok_json_flag(p, "strip_right", true) ? 2 : 0));
+        uint32_t sides = tok_json_flag(p, "strip_left", true) ? TOK_TRIM_LEFT : 0;
+        sides |= tok_json_flag(p, "strip_right", true) ? TOK_TRIM_RIGHT : 0;
+        return draft_norm(d, TOK_NORM_TRIM, sides);
     }
     if (tok_json_is(p, "type", "BertNormalizer"))
         return read_bert(d, p);
@@ -170,12 +183,12 @@ mote_status tok_json_norm(tok_draft *d, const cJSON *p)
         return read_charsmap(d, p);
     if (tok_json_is(p, "type", "Replace") && tok_json_is(p, "content", " ") &&
         tok_json_is(json_get(p, "pattern"), "Regex", " {2,}"))
-        return add(d, TOK_NORM_COLLAPSE, 0);
+        return draft_norm(d, TOK_NORM_COLLAPSE, 0);
     return tok_json_refuse(d, "normalizer", p);
 }
 
 /* NFC alone has a faster way; the steps together must be affordable. */
-mote_status tok_json_norms_done(tok_draft *d)
+mote_status draft_norms_done(tok_draft *d)
 {
     uint64_t growth = 3; /* U+FFFD for a byte */
     if (d->h.n_norms == 1 && d->h.norms[0].kind == TOK_NORM_COMPOSE && !d->h.norms[0].param) {

@@ -243,7 +243,7 @@ mote_status tok_json_preparation(tok_draft *d, const cJSON *json)
     if (!status)
         status = read_pre_tokenizer(d, json_get(json, "pre_tokenizer"));
     if (!status)
-        status = tok_json_norms_done(d);
+        status = draft_norms_done(d);
     return status ? status : normalize_added(d);
 }
 

@@ -1,6 +1,9 @@
 /* tok_spm.c: SentencePiece's tokenizer.model: a protocol buffer whose fields 1 are the entries
  * (text, score, type), 2 how it was trained, 3 how texts are normalised. Only what those need is
- * read; everything is checked against the bytes that are there. BPE models only. Read tok.h. */
+ * read; everything is checked against the bytes that are there. Read tok.h.
+ *
+ * Control symbols are found in texts, as the hub's library does it. User-defined ones are entries
+ * of a Unigram model with a score of their own; in a BPE model they are cut out of the text. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,14 +85,15 @@ typedef struct spm {
     float *scores;
     int32_t *types;
     unsigned kind;
-    bool fallback, dummy_prefix, trims, maps;
+    bool unescaped, suffixes; /* blanks stay blanks; they go with the word before */
+    bool denormalizes, user_defined;
 } spm;
 
 static bool read_piece(spm *s, message m)
 {
     field f;
     size_t i = s->v.n++;
-    s->types[i] = 1;
+    s->types[i] = TOK_TYPE_NORMAL;
     s->pieces[i] = (mote_text){"", 0};
     while (next_field(&m, &f))
         if (f.number == 1 && f.wire == 2) {
@@ -98,8 +102,9 @@ static bool read_piece(spm *s, message m)
             uint32_t bits = (uint32_t)f.value;
             memcpy(&s->scores[i], &bits, 4);
         } else if (f.number == 3 && f.wire == 0) {
-            s->types[i] = f.value <= 6 ? (int32_t)f.value : 0; /* as GGUF numbers them */
+            s->types[i] = f.value <= TOK_TYPE_BYTE ? (int32_t)f.value : 0;
         }
+    s->user_defined |= s->types[i] == TOK_TYPE_USER;
     return !m.bad && s->types[i] > 0;
 }
 
@@ -112,7 +117,7 @@ static bool read_training(spm *s, message m)
             continue;
         switch (f.number) {
         case 3: s->kind = (unsigned)id; break;
-        case 35: s->fallback = id > 0; break;
+        case 24: s->suffixes = id > 0; break;
         case 40: s->v.unk = id; break;
         case 41: s->v.bos = id; break;
         case 42: s->v.eos = id; break;
@@ -126,12 +131,25 @@ static bool read_normalizing(spm *s, message m)
 {
     field f;
     while (next_field(&m, &f))
-        if (f.number == 2 && f.wire == 2)
-            s->maps = f.content.n > 0;
-        else if (f.number == 3 && f.wire == 0)
-            s->dummy_prefix = f.value != 0;
-        else if (f.number == 4 && f.wire == 0)
-            s->trims = f.value != 0;
+        if (f.number == 2 && f.wire == 2) {
+            s->v.charsmap = f.content.n ? f.content.p : NULL;
+            s->v.charsmap_bytes = f.content.n;
+        } else if (f.number == 3 && f.wire == 0) {
+            s->v.add_space_prefix = f.value != 0;
+        } else if (f.number == 4 && f.wire == 0) {
+            s->v.trims = f.value != 0;
+        } else if (f.number == 5 && f.wire == 0) {
+            s->unescaped = f.value == 0;
+        }
+    return !m.bad;
+}
+
+/* How decoded texts are changed: by nothing, in every published model. */
+static bool read_denormalizing(spm *s, message m)
+{
+    field f;
+    while (next_field(&m, &f))
+        s->denormalizes |= f.number == 2 && f.wire == 2 && f.content.n > 0;
     return !m.bad;
 }
 
@@ -146,6 +164,8 @@ static bool read_model(spm *s, message m)
             ok = read_training(s, f.content);
         else if (f.wire == 2 && f.number == 3)
             ok = read_normalizing(s, f.content);
+        else if (f.wire == 2 && f.number == 5)
+            ok = read_denormalizing(s, f.content);
     const tok_vocab *v = &s->v;
     return ok && !m.bad && v->n > 0 && v->unk < (int32_t)v->n && v->bos < (int32_t)v->n &&
            v->eos < (int32_t)v->n;
@@ -160,17 +180,31 @@ static size_t count_pieces(message m)
     return n;
 }
 
+/* What the model asks for and there is not; NULL: nothing. */
+static const char *find_unsupported(const spm *s)
+{
+    if (s->kind != SPM_BPE && s->kind != SPM_UNIGRAM)
+        return "a model other than BPE and Unigram";
+    if (s->unescaped || s->suffixes)
+        return "escape_whitespaces off, or treat_whitespace_as_suffix,";
+    if (s->denormalizes)
+        return "a denormalizer";
+    if (s->kind == SPM_BPE && s->user_defined && s->v.trims)
+        return "BPE with user-defined symbols and remove_extra_whitespaces";
+    return NULL;
+}
+
 /* config: tokenizer_config.json, which says whether BOS and EOS are added; may be NULL. */
 mote_status tok_from_spm(tok_tables *out, const char *file, const void *data, size_t bytes,
                          const cJSON *config, mote_convert_error *err)
 {
     const message m = {data, bytes, false};
-    const cJSON *add_bos = json_get(config, "add_bos_token");
     size_t n = count_pieces(m);
-    spm s = {.kind = SPM_UNIGRAM, .dummy_prefix = true, .trims = true};
-    s.v = (tok_vocab){.model = "llama", .bos = 1, .eos = 2, .unk = 0};
-    s.v.add_bos = !cJSON_IsFalse(add_bos);
+    spm s = {.kind = SPM_UNIGRAM};
+    s.v = (tok_vocab){.bos = 1, .eos = 2, .unk = 0, .sep = -1};
+    s.v.add_bos = !cJSON_IsFalse(json_get(config, "add_bos_token"));
     s.v.add_eos = cJSON_IsTrue(json_get(config, "add_eos_token"));
+    s.v.add_space_prefix = s.v.trims = true;
     s.v.pieces = s.pieces = calloc(n + 1, sizeof *s.pieces);
     s.v.scores = s.scores = calloc(n + 1, sizeof *s.scores);
     s.v.types = s.types = calloc(n + 1, sizeof *s.types);
@@ -180,13 +214,14 @@ mote_status tok_from_spm(tok_tables *out, const char *file, const void *data, si
         status = convert_fail(err, MOTE_ERR_MEMORY, "%s: no memory", file);
     else if (!read_model(&s, m))
         status = convert_fail(err, MOTE_ERR_FILE, "%s: no SentencePiece model", file);
-    else if (s.kind != SPM_BPE || s.maps || s.trims)
+    else if (find_unsupported(&s))
         status = convert_fail(err, MOTE_ERR_UNSUPPORTED,
                               "%s: %s is not supported; convert it to tokenizer.json", file,
-                              s.kind != SPM_BPE ? "a model other than BPE"
-                                                : "a normaliser other than identity");
+                              find_unsupported(&s));
     else {
-        s.v.add_space_prefix = s.dummy_prefix;
+        s.v.model = s.kind == SPM_BPE ? "llama" : "t5";
+        s.v.user_entries = s.kind == SPM_UNIGRAM;
+        s.v.first_only = s.user_defined || cJSON_IsFalse(json_get(config, "legacy"));
         status = tok_from_vocab(out, file, &s.v, err);
     }
     free(s.pieces);

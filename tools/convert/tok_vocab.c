@@ -1,27 +1,18 @@
-/* tok_vocab.c: the vocabularies of GGUF and llama2.c files -> a draft. They name a way of splitting
- * instead of describing it. Read tok_draft.h first. */
-#include <stdlib.h>
+/* tok_vocab.c: vocabularies that name what is done with them instead of describing it (tok.h,
+ * tok_vocab) -> a draft. Read tok_draft.h first. */
 #include <string.h>
 
 #include "loader/image.h"
 #include "tools/convert/tok_draft.h"
 
-enum { GGUF_UNKNOWN = 2, GGUF_CONTROL = 3, GGUF_USER = 4, GGUF_UNUSED = 5, GGUF_BYTE = 6 };
-
-static mote_status read_entries(tok_draft *d, const tok_vocab *v)
+static mote_status read_entry(tok_draft *d, uint32_t id, mote_text text)
 {
-    mote_status status = MOTE_OK;
-    for (size_t i = 0; i < v->n && !status; i++) {
-        if (!mote_utf8_valid(v->pieces[i].ptr, v->pieces[i].bytes))
-            return convert_fail(d->err, MOTE_ERR_FILE, "%s: token %zu is not valid UTF-8", d->file,
-                                i);
-        bool twice = draft_find(d, v->pieces[i]) >= 0; /* padding entries may repeat */
-        if (twice)
-            d->texts[i] = v->pieces[i];
-        else
-            status = draft_set(d, (uint32_t)i, v->pieces[i]);
-    }
-    return status;
+    if (!mote_utf8_valid(text.ptr, text.bytes))
+        return convert_fail(d->err, MOTE_ERR_FILE, "%s: token %u is not valid UTF-8", d->file, id);
+    if (draft_find(d, text) < 0)
+        return draft_set(d, id, text);
+    d->texts[id] = text; /* padding entries may repeat */
+    return MOTE_OK;
 }
 
 /* Control tokens are special; user-defined ones are found in texts too, but are plain words. */
@@ -29,56 +20,46 @@ static mote_status read_added(tok_draft *d, const tok_vocab *v)
 {
     mote_status status = MOTE_OK;
     for (size_t i = 0; i < v->n && v->types && !status; i++) {
-        bool control = v->types[i] == GGUF_CONTROL || v->types[i] == GGUF_UNKNOWN;
-        if (v->types[i] == GGUF_UNUSED || v->types[i] == GGUF_BYTE)
+        bool control = v->types[i] == TOK_TYPE_CONTROL || v->types[i] == TOK_TYPE_UNKNOWN;
+        if (v->types[i] == TOK_TYPE_UNUSED || v->types[i] == TOK_TYPE_BYTE)
             d->flags[i] &= (uint8_t)~DRAFT_IN_MODEL;
-        bool found = draft_find(d, v->pieces[i]) == (int32_t)i && v->pieces[i].bytes;
-        if ((control || v->types[i] == GGUF_USER) && found)
-            status = draft_add(d, (uint32_t)i, v->pieces[i], control, 0);
+        bool found = draft_find(d, d->texts[i]) == (int32_t)i && d->texts[i].bytes;
+        if ((control || (v->types[i] == TOK_TYPE_USER && !v->user_entries)) && found)
+            status = draft_add(d, (uint32_t)i, d->texts[i], control, 0);
     }
     return status;
 }
 
 static mote_status add_affixes(tok_draft *d, const tok_vocab *v)
 {
-    if (v->add_bos && v->bos >= 0)
-        d->h.before[d->h.n_before++] = v->bos;
-    if (v->add_eos && v->eos >= 0)
-        d->h.after[d->h.n_after++] = v->eos;
-    d->h.bos = v->bos;
+    int32_t bos = v->bos, sep = v->sep;
+    if (d->h.model == TOK_WORDPIECE) {
+        bos = bos >= 0 ? bos : draft_find(d, (mote_text){"[CLS]", 5});
+        sep = sep >= 0 ? sep : draft_find(d, (mote_text){"[SEP]", 5});
+    }
+    sep = sep >= 0 ? sep : v->eos;
+    int32_t after = v->add_sep ? sep : v->add_eos ? v->eos : -1;
+    if (v->add_bos && bos >= 0)
+        d->h.before[d->h.n_before++] = bos;
+    if (after >= 0)
+        d->h.after[d->h.n_after++] = after;
+    d->h.bos = bos;
     return MOTE_OK;
 }
 
 /* ---- byte-level vocabularies with merges ---------------------------------------------------- */
 
-/* tokenizer.ggml.pre: how texts are split (llama.cpp's names). */
-static const struct {
-    const char *name;
-    unsigned flags;
-    tok_step steps[2];
-} ways[] = {
-    {"gpt-2", 0, {{TOK_STEP_GPT2, 0}}},
-    {"smollm", 0, {{TOK_STEP_DIGITS, 1}, {TOK_STEP_GPT2, 0}}},
-    {"starcoder", 0, {{TOK_STEP_DIGITS, 1}, {TOK_STEP_GPT2, 0}}},
-    {"llama-bpe", TOK_IGNORE_MERGES, {{TOK_STEP_LLAMA3, 3}}},
-    {"llama3", TOK_IGNORE_MERGES, {{TOK_STEP_LLAMA3, 3}}},
-    {"llama-v3", TOK_IGNORE_MERGES, {{TOK_STEP_LLAMA3, 3}}},
-    {"qwen2", TOK_NFC, {{TOK_STEP_LLAMA3, 1}}},
-};
-
 static mote_status read_way(tok_draft *d, const tok_vocab *v)
 {
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        if (!v->pre || strcmp(v->pre, ways[i].name) != 0)
-            continue;
-        d->h.flags |= ways[i].flags;
-        for (size_t j = 0; j < 2 && ways[i].steps[j].kind; j++)
-            d->h.steps[d->h.n_steps++] = ways[i].steps[j];
-        return MOTE_OK;
-    }
-    return convert_fail(d->err, MOTE_ERR_UNSUPPORTED,
-                        "%s: tokenizer.ggml.pre %.60s is not supported", d->file,
-                        v->pre ? v->pre : "(none)");
+    const tok_way *way = tok_way_find(v->pre);
+    if (!way)
+        return convert_fail(d->err, MOTE_ERR_UNSUPPORTED,
+                            "%s: tokenizer.ggml.pre %.60s is not supported", d->file,
+                            v->pre ? v->pre : "(none)");
+    d->h.flags |= way->flags;
+    for (size_t i = 0; i < TOK_MAX_STEPS && way->steps[i].kind; i++)
+        d->h.steps[d->h.n_steps++] = way->steps[i];
+    return MOTE_OK;
 }
 
 static mote_status read_merges(tok_draft *d, const tok_vocab *v)
@@ -100,7 +81,7 @@ static mote_status read_merges(tok_draft *d, const tok_vocab *v)
 
 static mote_status read_bpe(tok_draft *d, const tok_vocab *v)
 {
-    if (!v->n_merges)
+    if (!v->n_merges && strcmp(v->model, "tiktoken") != 0)
         return convert_fail(d->err, MOTE_ERR_FILE, "%s: tokenizer.ggml.merges is missing", d->file);
     mote_status status = draft_reserve(d, v->n_merges, v->n);
     d->h.flags |= TOK_BYTE_LEVEL;
@@ -113,109 +94,159 @@ static mote_status read_bpe(tok_draft *d, const tok_vocab *v)
     return status ? status : read_added(d, v);
 }
 
-/* ---- SentencePiece vocabularies: the merge that makes the entry of best score --------------- */
-
-typedef struct scored {
-    float score;
-    uint32_t id;
-} scored;
-
-static int compare_scores(const void *a, const void *b)
-{
-    const scored *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Every way to cut an entry into two is a merge; entries of equal score have equal rank. */
-static mote_status add_cuts(tok_draft *d, const scored *list, size_t n)
+/* tiktoken takes a piece that is an entry as it is. */
+static mote_status read_ranks(tok_draft *d, const tok_vocab *v)
 {
     mote_status status = MOTE_OK;
-    uint32_t rank = 0;
-    for (size_t i = 0; i < n && !status; i++) {
-        mote_text p = d->texts[list[i].id];
-        rank += i > 0 && list[i].score != list[i - 1].score;
-        for (size_t at = 1; at < p.bytes && !status; at++) {
-            if (((uint8_t)p.ptr[at] & 0xc0) == 0x80)
-                continue;
-            int32_t left = draft_find(d, (mote_text){p.ptr, at});
-            int32_t right = draft_find(d, (mote_text){p.ptr + at, p.bytes - at});
-            if (left >= 0 && right >= 0 && d->flags[left] & DRAFT_IN_MODEL &&
-                d->flags[right] & DRAFT_IN_MODEL)
-                status = draft_merge(d, (uint32_t)left, (uint32_t)right, rank);
-        }
-    }
-    return status;
+    for (size_t i = 0; i < v->n && !status; i++)
+        if (v->pieces[i].bytes && draft_find(d, v->pieces[i]) != (int32_t)i)
+            status = convert_fail(d->err, MOTE_ERR_FILE, "%s: entries %d and %zu are the same",
+                                  d->file, draft_find(d, v->pieces[i]), i);
+    if (!status)
+        status = read_bpe(d, v);
+    d->h.flags |= TOK_IGNORE_MERGES;
+    return status ? status : draft_cut_by_score(d, v);
 }
 
-static size_t count_cuts(const tok_draft *d, const scored *list, size_t n)
+/* ---- SentencePiece's vocabularies ----------------------------------------------------------- */
+
+/* What SentencePiece does to a text first: its map; runs of blanks become one, those at the ends
+ * go; then a blank in front, but not in front of nothing. */
+static mote_status add_norms(tok_draft *d, const tok_vocab *v)
 {
-    size_t most = 0;
-    for (size_t i = 0; i < n; i++)
-        most += d->texts[list[i].id].bytes;
-    return most;
+    mote_status status = MOTE_OK;
+    if (v->charsmap)
+        status = tok_add_charsmap(d, v->charsmap, v->charsmap_bytes);
+    if (!status && v->trims)
+        status = draft_norm(d, TOK_NORM_COLLAPSE, 0);
+    if (!status && v->trims)
+        status = draft_norm(d, TOK_NORM_TRIM, TOK_TRIM_LEFT | TOK_TRIM_RIGHT | TOK_TRIM_BLANKS);
+    if (v->add_space_prefix)
+        d->h.prefix = v->trims ? TOK_PREFIX_UNLESS : TOK_PREFIX_ALWAYS;
+    d->h.flags |= TOK_SPACE_MARK | (v->add_space_prefix || v->trims ? TOK_STRIP_SPACE : 0);
+    d->mark_is_blank = true;
+    return status ? status : draft_norms_done(d);
 }
 
-static mote_status read_scores(tok_draft *d, const tok_vocab *v)
-{
-    scored *list = pool_take(&d->pool, v->n, sizeof *list, d->err);
-    size_t n = 0;
-    if (!list)
-        return d->err->status;
-    for (size_t i = 0; i < v->n; i++) {
-        if (v->scores[i] != v->scores[i])
-            return convert_fail(d->err, MOTE_ERR_FILE, "%s: the score of token %zu is no number",
-                                d->file, i);
-        if (d->flags[i] & DRAFT_IN_MODEL && !(d->flags[i] & TOK_ADDED))
-            list[n++] = (scored){v->scores[i], (uint32_t)i};
-    }
-    qsort(list, n, sizeof *list, compare_scores);
-    draft_added *added = d->added; /* reserved and filled before */
-    mote_status status = draft_reserve(d, count_cuts(d, list, n), 0);
-    d->added = added;
-    return status ? status : add_cuts(d, list, n);
-}
-
-static mote_status read_pieces(tok_draft *d, const tok_vocab *v, bool llama2c)
+static mote_status read_pieces(tok_draft *d, const tok_vocab *v)
 {
     mote_status status = draft_reserve(d, 0, v->n);
-    if (!v->scores)
-        return convert_fail(d->err, MOTE_ERR_FILE, "%s: the vocabulary has no scores", d->file);
     d->h.flags |= TOK_BYTE_FALLBACK | TOK_FUSE_UNK | TOK_LOSSY_BYTES;
-    d->h.flags |= llama2c ? TOK_LLAMA2C : TOK_SPACE_MARK;
-    d->mark_is_blank = !llama2c;
     d->byte_tokens = true;
     d->h.unk = v->unk;
-    if (v->add_space_prefix) {
-        d->h.prefix = TOK_PREFIX_ALWAYS;
-        d->h.flags |= llama2c ? 0 : TOK_STRIP_SPACE;
-    }
-    if (!status && !llama2c)
+    if (!status)
+        status = add_norms(d, v);
+    if (v->add_space_prefix && v->first_only)
+        d->h.prefix = TOK_PREFIX_FIRST;
+    if (!status)
         status = read_added(d, v);
-    for (int32_t i = v->bos; llama2c && i >= 0 && i <= v->eos && !status; i++)
+    return status ? status : draft_cut_by_score(d, v);
+}
+
+static mote_status read_unigram(tok_draft *d, const tok_vocab *v)
+{
+    mote_status status = draft_reserve(d, 0, v->n);
+    if (!status)
+        status = read_added(d, v);
+    if (!status)
+        status = draft_unigram(d, v);
+    return status ? status : add_norms(d, v);
+}
+
+static mote_status read_llama2c(tok_draft *d, const tok_vocab *v)
+{
+    mote_status status = draft_reserve(d, 0, v->n);
+    d->h.flags |= TOK_BYTE_FALLBACK | TOK_FUSE_UNK | TOK_LOSSY_BYTES | TOK_LLAMA2C;
+    d->byte_tokens = true;
+    d->h.unk = v->unk;
+    d->h.prefix = v->add_space_prefix ? TOK_PREFIX_ALWAYS : TOK_PREFIX_NONE;
+    for (int32_t i = v->bos; i >= 0 && i <= v->eos && !status; i++)
         status = draft_add(d, (uint32_t)i, v->pieces[i], true, 0);
-    return status ? status : read_scores(d, v);
+    return status ? status : draft_cut_by_score(d, v);
+}
+
+/* ---- WordPiece ------------------------------------------------------------------------------ */
+
+/* GGUF marks the entries that begin a word; the tables, as the published files, what goes on. */
+static mote_text word_text(tok_draft *d, const tok_vocab *v, size_t i)
+{
+    mote_text p = v->pieces[i];
+    bool apart =
+        v->types ? v->types[i] == TOK_TYPE_CONTROL || v->types[i] == TOK_TYPE_UNKNOWN : false;
+    apart |= p.bytes > 2 && p.ptr[0] == '[' && p.ptr[p.bytes - 1] == ']';
+    if (apart)
+        return p;
+    if (p.bytes >= 3 && !memcmp(p.ptr, DRAFT_MARK, 3))
+        return (mote_text){p.ptr + 3, p.bytes - 3};
+    char *text = pool_take(&d->pool, p.bytes + 2, 1, d->err);
+    if (!text)
+        return (mote_text){NULL, 0};
+    memcpy(text, "##", 2);
+    memcpy(text + 2, p.ptr, p.bytes);
+    return (mote_text){text, p.bytes + 2};
+}
+
+static mote_status read_words(tok_draft *d, const tok_vocab *v)
+{
+    mote_status status = draft_reserve(d, 0, v->n);
+    d->h.model = TOK_WORDPIECE;
+    d->h.flags |= TOK_WORDS;
+    d->cleans = true;
+    d->h.max_word_chars = 100;
+    d->h.prefix_bytes = 2;
+    memcpy(d->h.prefix_text, "##", 2);
+    d->h.steps[d->h.n_steps++] = (tok_step){TOK_STEP_BERT, 0};
+    d->h.unk = v->unk >= 0 ? v->unk : draft_find(d, (mote_text){"[UNK]", 5});
+    if (!status && d->h.unk < 0)
+        status = convert_fail(d->err, MOTE_ERR_FILE, "%s: no unknown token", d->file);
+    if (!status)
+        status = draft_norm_bert(d, true, true, v->strip_marks, v->lower);
+    if (!status)
+        status = draft_norms_done(d);
+    return status ? status : read_added(d, v);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    mote_status (*read)(tok_draft *d, const tok_vocab *v);
+    mote_text (*text)(tok_draft *d, const tok_vocab *v, size_t i); /* NULL: as it is */
+} models[] = {
+    {"gpt2", read_bpe, NULL},   {"tiktoken", read_ranks, NULL},  {"llama", read_pieces, NULL},
+    {"t5", read_unigram, NULL}, {"bert", read_words, word_text}, {"llama2c", read_llama2c, NULL},
+};
+
+void tok_vocab_defaults(tok_vocab *v)
+{
+    const tok_way *way = tok_way_find(v->pre);
+    bool gpt2 = !strcmp(v->model, "gpt2"), words = !strcmp(v->model, "bert");
+    bool pieces = !strcmp(v->model, "llama");
+    v->add_bos = pieces || words || (gpt2 && way && way->adds & TOK_WAY_BOS);
+    v->add_eos = !strcmp(v->model, "t5");
+    v->add_sep = words || (gpt2 && way && way->adds & TOK_WAY_SEP);
+    v->add_space_prefix = pieces;
+    v->lower = v->strip_marks = true;
 }
 
 mote_status tok_from_vocab(tok_tables *out, const char *file, const tok_vocab *vocab,
                            mote_convert_error *err)
 {
     tok_draft d;
+    size_t i = 0, n = sizeof models / sizeof *models;
     *out = (tok_tables){.n = 0};
+    while (i < n && strcmp(vocab->model, models[i].name) != 0)
+        i++;
+    if (i == n)
+        return convert_fail(err, MOTE_ERR_UNSUPPORTED,
+                            "%s: tokenizer.ggml.model %.60s is not supported", file, vocab->model);
     mote_status status = draft_open(&d, file, vocab->n, err);
+    for (size_t k = 0; k < vocab->n && !status; k++) {
+        mote_text text = models[i].text ? models[i].text(&d, vocab, k) : vocab->pieces[k];
+        status = text.ptr ? read_entry(&d, (uint32_t)k, text) : err->status;
+    }
     if (!status)
-        status = read_entries(&d, vocab);
-    if (!status && !strcmp(vocab->model, "gpt2"))
-        status = read_bpe(&d, vocab);
-    else if (!status && !strcmp(vocab->model, "llama"))
-        status = read_pieces(&d, vocab, false);
-    else if (!status && !strcmp(vocab->model, "llama2c"))
-        status = read_pieces(&d, vocab, true);
-    else if (!status)
-        status =
-            convert_fail(err, MOTE_ERR_UNSUPPORTED,
-                         "%s: tokenizer.ggml.model %.60s is not supported", file, vocab->model);
+        status = models[i].read(&d, vocab);
     if (!status)
         status = add_affixes(&d, vocab);
     if (!status)
