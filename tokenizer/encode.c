@@ -9,8 +9,8 @@
 #include "tokenizer/utf8.h"
 
 #define SCRATCH_ALIGN 16u
-/* Of a long piece: id, next, prev and two heap entries a symbol (bpe.c). */
-#define LIST_BYTES (3 * sizeof(uint32_t) + 2 * sizeof(uint64_t))
+
+#define BPE_BYTES 2u                   /* a byte of a BPE piece: a bit, and a copy */
 #define LATTICE_BYTES sizeof(uint32_t) /* a byte of a Unigram piece */
 /* A byte becomes at most 3: U+FFFD, or a canonical composition; more where the header says so. */
 #define GROWTH 3u
@@ -20,7 +20,7 @@ static size_t growth_of(const tok_header *h) { return h->growth > GROWTH ? h->gr
 size_t mote_encode_scratch_bytes(const mote_tokenizer *t, size_t text_bytes)
 {
     const tok_header *h = t->h;
-    size_t grown = growth_of(h), symbol = h->model == TOK_BPE ? LIST_BYTES : LATTICE_BYTES;
+    size_t grown = growth_of(h), symbol = h->model == TOK_BPE ? BPE_BYTES : LATTICE_BYTES;
     size_t ring = h->model == TOK_UNIGRAM ? 2 * sizeof(double) * (h->max_piece + 8u) : 0;
     size_t compose = h->n_norms ? 24 * sizeof(uint32_t) : 0; /* of a byte, decomposed (nfc.c) */
     if (text_bytes > UINT32_MAX)

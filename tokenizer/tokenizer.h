@@ -12,8 +12,8 @@ struct mote_tokenizer {
     size_t pieces_bytes;
     const uint32_t *piece_ends;
     const uint8_t *flags;
-    const uint32_t *piece_slots;
-    const tok_merge *merges;
+    const tok_split *splits; /* [n_vocab] of a BPE model */
+    const tok_rank *ranks;
     const tok_added *added;
     const char *added_text;
     size_t added_text_bytes;
@@ -39,10 +39,13 @@ struct mote_tokenizer {
 
 /* Bytes of an entry; empty when id is none or its record is damaged. */
 mote_text mote_tok_piece(const mote_tokenizer *t, uint32_t id);
-/* The entry with these bytes that merging can give, or TOK_EMPTY. */
-uint32_t mote_tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n);
-/* What a pair of entries merges to, or NULL. */
-const tok_merge *mote_tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right);
+/* The child of a node of the trie, or TOK_NOWHERE. */
+#define TOK_NOWHERE UINT32_MAX
+static inline uint32_t tok_step_down(const mote_tokenizer *t, uint32_t node, uint8_t c)
+{
+    uint32_t to = t->trie[node].base ^ c;
+    return to < t->n_trie && (t->trie[to].id_label & 0xff) == c ? to : TOK_NOWHERE;
+}
 
 /* Class of a character; for tokenizers that have the table. */
 static inline unsigned tok_class(const mote_tokenizer *t, uint32_t cp)

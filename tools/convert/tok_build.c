@@ -2,25 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/convert/tok_draft.h"
+#include "tools/convert/tok_build.h"
 
-#define MOST_WHOLE 64 /* symbols of an entry that is tried for TOK_WHOLE */
-
-typedef struct builder {
-    tok_draft *d;
-    tok_tables *out;
-    mote_text *pieces;    /* [n]: as they decode */
-    size_t twin;          /* a merge whose pair has one already; 0: none (the first has none) */
-    int letter_byte[512]; /* the byte a character stands for in byte-level text, or -1 */
-} builder;
-
-static mote_status no_memory(const tok_draft *d)
+mote_status build_no_memory(const tok_draft *d)
 {
     return convert_fail(d->err, MOTE_ERR_MEMORY, "%s: no memory for the tokenizer", d->file);
 }
 
-/* A table of zeros; NULL without memory. */
-static void *add_table(builder *b, uint32_t which, size_t bytes)
+void *build_table(builder *b, uint32_t which, size_t bytes)
 {
     uint8_t *data = calloc(bytes ? bytes : 1, 1);
     if (data)
@@ -28,6 +17,8 @@ static void *add_table(builder *b, uint32_t which, size_t bytes)
             (tok_table){.kind = MOTE_T_TOKENIZER + which, .data = data, .bytes = bytes};
     return data;
 }
+
+void build_drop_last(builder *b) { free(b->out->tables[--b->out->n].data); }
 
 /* ---- entries as they decode ----------------------------------------------------------------- */
 
@@ -99,10 +90,10 @@ static mote_status build_pieces(builder *b)
     for (size_t id = 0; id < d->n; id++)
         room += d->texts[id].bytes + 1; /* WordPiece's blank */
     b->pieces = pool_take(&d->pool, d->n, sizeof *b->pieces, d->err);
-    char *bytes = b->pieces ? add_table(b, TOK_TABLE_PIECES, room) : NULL;
-    uint32_t *ends = bytes ? add_table(b, TOK_TABLE_PIECE_ENDS, d->n * sizeof *ends) : NULL;
+    char *bytes = b->pieces ? build_table(b, TOK_TABLE_PIECES, room) : NULL;
+    uint32_t *ends = bytes ? build_table(b, TOK_TABLE_PIECE_ENDS, d->n * sizeof *ends) : NULL;
     if (!ends)
-        return no_memory(d);
+        return build_no_memory(d);
     for (size_t id = 0; id < d->n; id++) {
         size_t length = d->texts[id].ptr ? decode_entry(b, id, bytes + n) : 0;
         b->pieces[id] = (mote_text){bytes + n, length};
@@ -112,15 +103,10 @@ static mote_status build_pieces(builder *b)
     }
     b->out->tables[1].bytes = n;
     d->h.n_vocab = (uint32_t)d->n;
-    return n > UINT32_MAX ? no_memory(d) : MOTE_OK;
+    return n > UINT32_MAX ? build_no_memory(d) : MOTE_OK;
 }
 
 /* ---- first symbols -------------------------------------------------------------------------- */
-
-static bool is_symbol(const tok_draft *d, size_t id)
-{
-    return (d->flags[id] & (DRAFT_IN_MODEL | DRAFT_RAW)) == DRAFT_IN_MODEL;
-}
 
 static void find_symbols(builder *b)
 {
@@ -133,302 +119,39 @@ static void find_symbols(builder *b)
             continue;
         bool upper = d->flags[id] & TOK_BYTE && !memchr("abcdef", d->texts[id].ptr[3], 6) &&
                      !memchr("abcdef", d->texts[id].ptr[4], 6);
-        if (d->h.flags & TOK_BYTE_LEVEL ? is_symbol(d, id) : upper)
+        if (d->h.flags & TOK_BYTE_LEVEL ? build_is_symbol(d, id) : upper)
             d->h.byte_ids[first] = (int32_t)id;
-        if (is_symbol(d, id) && first < 128)
+        if (build_is_symbol(d, id) && first < 128)
             d->h.ascii_ids[first] = (int32_t)id;
     }
 }
 
-/* ---- hashes --------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
-static const tok_merge *find_merge(const builder *b, const tok_merge *slots, uint32_t left,
-                                   uint32_t right)
+/* Does this entry go from something to a blank? */
+static bool crosses(mote_text p)
 {
-    uint32_t n = b->d->h.n_merge_slots, at = tok_slot(tok_hash_pair(left, right), n);
-    for (; slots[at].left != TOK_EMPTY; at = at + 1 == n ? 0 : at + 1)
-        if (slots[at].left == left && slots[at].right == right)
-            return &slots[at];
-    return NULL;
+    size_t at = 0;
+    while (at < p.bytes && p.ptr[at] == ' ')
+        at++;
+    return memchr(p.ptr + at, ' ', p.bytes - at) != NULL;
 }
 
-static uint32_t fill_merges(builder *b, tok_merge *slots)
-{
-    tok_draft *d = b->d;
-    uint32_t most = 0, n = d->h.n_merge_slots;
-    memset(slots, 0xff, n * sizeof *slots);
-    for (size_t i = 0; i < d->n_merges; i++) {
-        tok_merge m = d->merges[i];
-        if (d->flags[m.id] & TOK_SPECIAL)
-            continue; /* plain text never becomes a control token */
-        if (find_merge(b, slots, m.left, m.right))
-            b->twin = i;
-        uint32_t off = 0, at = tok_slot(tok_hash_pair(m.left, m.right), n);
-        for (; slots[at].left != TOK_EMPTY; off++)
-            at = at + 1 == n ? 0 : at + 1;
-        slots[at] = m;
-        most = off > most ? off : most;
-    }
-    return most;
-}
-
-static uint32_t fill_pieces(builder *b, uint32_t *slots)
-{
-    tok_draft *d = b->d;
-    uint32_t most = 0, n = d->h.n_piece_slots;
-    memset(slots, 0xff, n * sizeof *slots);
-    for (size_t id = 0; id < d->n; id++) {
-        mote_text p = b->pieces[id];
-        if (!is_symbol(d, id) || !p.bytes)
-            continue;
-        uint64_t hash = tok_hash_piece((const uint8_t *)p.ptr, (uint32_t)p.bytes);
-        uint32_t off = 0, at = tok_slot(hash, n);
-        for (; slots[at] != TOK_EMPTY; off++)
-            at = at + 1 == n ? 0 : at + 1;
-        slots[at] = (uint32_t)id;
-        most = off > most ? off : most;
-    }
-    return most;
-}
-
-/* Makes a hash three quarters full, or emptier until no look-up is longer than the run time's
- * limit. */
-static mote_status build_hash(builder *b, uint32_t which, size_t n, uint32_t *n_slots,
-                              uint32_t *probe)
-{
-    size_t size = which == TOK_TABLE_MERGES ? sizeof(tok_merge) : sizeof(uint32_t);
-    for (size_t slots = n + n / 3 + 8; slots < n * 64 + 64; slots *= 2) {
-        *n_slots = (uint32_t)slots;
-        void *table = add_table(b, which, slots * size);
-        if (!table)
-            return no_memory(b->d);
-        *probe = which == TOK_TABLE_MERGES ? fill_merges(b, table) : fill_pieces(b, table);
-        if (b->twin)
-            return convert_fail(b->d->err, MOTE_ERR_FILE, "%s: merge %zu is there twice",
-                                b->d->file, b->twin);
-        if (*probe <= TOK_MAX_PROBE)
-            return MOTE_OK;
-        free(b->out->tables[--b->out->n].data);
-    }
-    return convert_fail(b->d->err, MOTE_ERR_UNSUPPORTED, "%s: the vocabulary does not hash",
-                        b->d->file);
-}
-
-/* ---- entries that merging gives back -------------------------------------------------------- */
-
-/* First symbols of an entry's text; 0: they do not do. */
-static size_t split_entry(const builder *b, mote_text p, uint32_t ids[MOST_WHOLE])
-{
-    const tok_header *h = &b->d->h;
-    size_t n = 0;
-    for (size_t at = 0, length; at < p.bytes; at += length) {
-        uint8_t c = (uint8_t)p.ptr[at];
-        bool bytes = h->flags & TOK_BYTE_LEVEL;
-        length = bytes || c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        mote_text one = {p.ptr + at, length};
-        int32_t id = bytes ? h->byte_ids[c] : c < 0x80 ? h->ascii_ids[c] : draft_find(b->d, one);
-        if (id < 0 || n == MOST_WHOLE)
-            return 0;
-        ids[n++] = (uint32_t)id;
-    }
-    return n;
-}
-
-static bool merges_to(const builder *b, tok_merge *merges, uint32_t *ids, size_t n, uint32_t id)
-{
-    const tok_merge *of[MOST_WHOLE];
-    for (size_t i = 0; i + 1 < n; i++)
-        of[i] = find_merge(b, merges, ids[i], ids[i + 1]);
-    for (; n > 1; n--) {
-        size_t best = SIZE_MAX;
-        for (size_t i = 0; i + 1 < n; i++)
-            if (of[i] && (best == SIZE_MAX || of[i]->rank < of[best]->rank))
-                best = i;
-        if (best == SIZE_MAX)
-            return false;
-        ids[best] = of[best]->id;
-        memmove(ids + best + 1, ids + best + 2, (n - best - 2) * sizeof *ids);
-        memmove(of + best + 1, of + best + 2, (n - best - 2) * sizeof *of);
-        of[best] = best + 2 < n ? find_merge(b, merges, ids[best], ids[best + 1]) : NULL;
-        if (best > 0)
-            of[best - 1] = find_merge(b, merges, ids[best - 1], ids[best]);
-    }
-    return ids[0] == id;
-}
-
-static mote_status build_flags(builder *b, tok_merge *merges)
-{
-    tok_draft *d = b->d;
-    uint8_t *flags = add_table(b, TOK_TABLE_FLAGS, d->n);
-    if (!flags)
-        return no_memory(d);
-    for (size_t id = 0; id < d->n; id++) {
-        uint32_t ids[MOST_WHOLE];
-        size_t n =
-            d->h.model == TOK_BPE && is_symbol(d, id) ? split_entry(b, b->pieces[id], ids) : 0;
-        flags[id] = d->flags[id] & (TOK_SPECIAL | TOK_ADDED | TOK_BYTE | TOK_CONTINUES);
-        if (n && merges_to(b, merges, ids, n, (uint32_t)id))
-            flags[id] |= TOK_WHOLE;
-    }
-    return MOTE_OK;
-}
-
-/* SentencePiece-style merges see a whole text at once. Where none crosses a border from something
- * to a blank, words can be merged one by one, with the same ids and a look-up for most. */
+/* SentencePiece's models see a whole text at once. Where no merge, or no entry of a Unigram model,
+ * crosses a border from something to a blank, words can be taken one by one, with the same ids. */
 static void cut_words(builder *b)
 {
     tok_draft *d = b->d;
-    if (d->h.model != TOK_BPE || d->h.flags & (TOK_BYTE_LEVEL | TOK_IGNORE_MERGES) ||
+    bool any = false;
+    if (d->h.model == TOK_WORDPIECE || d->h.flags & (TOK_BYTE_LEVEL | TOK_IGNORE_MERGES) ||
         d->h.n_steps || d->h.ascii_ids[' '] < 0)
         return;
-    for (size_t i = 0; i < d->n_merges; i++) {
-        mote_text p = b->pieces[d->merges[i].id];
-        size_t at = 0;
-        while (at < p.bytes && p.ptr[at] == ' ')
-            at++;
-        if (memchr(p.ptr + at, ' ', p.bytes - at))
-            return;
-    }
-    d->h.steps[d->h.n_steps++].kind = TOK_STEP_WORDS;
-}
-
-/* ---- added tokens --------------------------------------------------------------------------- */
-
-static int compare_added(const void *a, const void *b)
-{
-    const draft_added *x = a, *y = b;
-    size_t n = x->text.bytes < y->text.bytes ? x->text.bytes : y->text.bytes;
-    int order = memcmp(x->text.ptr, y->text.ptr, n);
-    if (order)
-        return order;
-    if (x->text.bytes != y->text.bytes)
-        return x->text.bytes < y->text.bytes ? -1 : 1;
-    return (int)(x->flags & TOK_ADD_NORMALIZED) - (int)(y->flags & TOK_ADD_NORMALIZED);
-}
-
-static mote_status build_added(builder *b)
-{
-    tok_draft *d = b->d;
-    size_t text_bytes = 0;
-    for (size_t i = 0; i < d->n_added; i++)
-        text_bytes += d->added[i].text.bytes;
-    qsort(d->added, d->n_added, sizeof *d->added, compare_added);
-    tok_added *list = add_table(b, TOK_TABLE_ADDED, d->n_added * sizeof *list);
-    char *text = list ? add_table(b, TOK_TABLE_ADDED_TEXT, text_bytes) : NULL;
-    if (!text)
-        return no_memory(d);
-    uint32_t at = 0;
-    for (size_t i = 0; i < d->n_added; i++) {
-        draft_added *a = &d->added[i];
-        uint8_t first = (uint8_t)a->text.ptr[0];
-        if (i && !compare_added(a, a - 1))
-            return convert_fail(d->err, MOTE_ERR_FILE, "%s: added tokens %u and %u are the same",
-                                d->file, a[-1].id, a->id);
-        list[i] = (tok_added){at, (uint16_t)a->text.bytes, (uint16_t)a->flags, a->id};
-        memcpy(text + at, a->text.ptr, a->text.bytes);
-        at += (uint32_t)a->text.bytes;
-        d->h.added_first[a->flags & TOK_ADD_NORMALIZED][first >> 3] |= (uint8_t)(1 << (first & 7));
-    }
-    d->h.n_added = (uint32_t)d->n_added;
-    return MOTE_OK;
-}
-
-/* ---- character data ------------------------------------------------------------------------- */
-
-static bool wants_classes(const tok_draft *d)
-{
-    bool wants = false;
-    for (uint32_t i = 0; i < d->h.n_steps; i++)
-        wants |= d->h.steps[i].kind != TOK_STEP_WORDS && d->h.steps[i].kind != TOK_STEP_SPACES;
-    for (uint32_t i = 0; i < d->h.n_norms; i++)
-        wants |= d->h.norms[i].kind >= TOK_NORM_CLEAN && d->h.norms[i].kind <= TOK_NORM_STRIP_MARKS;
-    for (size_t i = 0; i < d->n_added; i++)
-        wants |= (d->added[i].flags & TOK_ADD_SINGLE_WORD) != 0;
-    return wants;
-}
-
-static mote_status keep_table(builder *b, uint32_t which, void *data, size_t bytes)
-{
-    if (!data)
-        return no_memory(b->d);
-    b->out->tables[b->out->n++] =
-        (tok_table){.kind = MOTE_T_TOKENIZER + which, .data = data, .bytes = bytes};
-    return MOTE_OK;
-}
-
-/* The normalising step of a kind; NULL: there is none. */
-static const tok_step *find_norm(const tok_draft *d, enum tok_norm_kind kind)
-{
-    const tok_step *found = NULL;
-    for (uint32_t i = 0; i < d->h.n_norms; i++)
-        found = d->h.norms[i].kind == kind ? &d->h.norms[i] : found;
-    return found;
-}
-
-static mote_status build_unicode(builder *b)
-{
-    tok_draft *d = b->d;
-    size_t bytes = 0;
-    const tok_step *form = find_norm(d, TOK_NORM_COMPOSE);
-    mote_status status = MOTE_OK;
-    bool any = wants_classes(d);
-    if (any) {
-        uint8_t *data = unicode_classes(&bytes);
-        status = keep_table(b, TOK_TABLE_CLASSES, data, bytes);
-    }
-    if (!status && (form || d->h.flags & TOK_NFC)) {
-        uint8_t *data = unicode_nfc(&bytes, form ? form->param : 0);
-        status = keep_table(b, TOK_TABLE_NFC, data, bytes);
-        any = true;
-    }
-    if (!status && find_norm(d, TOK_NORM_LOWER)) {
-        uint8_t *data = unicode_lower(&bytes);
-        status = keep_table(b, TOK_TABLE_LOWER, data, bytes);
-    }
-    if (!status && find_norm(d, TOK_NORM_CHARSMAP)) {
-        uint8_t *data = unicode_bounds(&bytes);
-        status = keep_table(b, TOK_TABLE_BOUNDS, data, bytes);
-        any = true;
-    }
-    d->h.unicode = any ? unicode_version() : 0;
-    return status;
-}
-
-/* ---- models that look entries up by their bytes --------------------------------------------- */
-
-/* Every entry that a text may give; a control token is none. */
-static mote_status build_trie(builder *b)
-{
-    tok_draft *d = b->d;
-    size_t n = 0, n_nodes = 0;
-    draft_key *keys = pool_take(&d->pool, d->n, sizeof *keys, d->err);
-    if (!keys)
-        return d->err->status;
-    for (size_t id = 0; id < d->n; id++) {
-        mote_text text = d->h.model == TOK_WORDPIECE ? d->texts[id] : b->pieces[id];
-        if (is_symbol(d, id) && !(d->flags[id] & TOK_SPECIAL) && text.bytes &&
-            !memchr(text.ptr, 0, text.bytes))
-            keys[n++] = (draft_key){text, (uint32_t)id};
-    }
-    tok_node *nodes = draft_build_trie(keys, n, &n_nodes);
-    return keep_table(b, TOK_TABLE_TRIE, nodes, n_nodes * sizeof *nodes);
-}
-
-static mote_status copy_table(builder *b, uint32_t which, const void *from, size_t bytes)
-{
-    void *data = from ? add_table(b, which, bytes) : NULL;
-    if (data)
-        memcpy(data, from, bytes);
-    return from && !data ? no_memory(b->d) : MOTE_OK;
-}
-
-static mote_status build_model(builder *b)
-{
-    tok_draft *d = b->d;
-    mote_status status = d->h.model != TOK_BPE ? build_trie(b) : MOTE_OK;
-    if (!status)
-        status = copy_table(b, TOK_TABLE_SCORES, d->scores, (d->n + 1) * sizeof *d->scores);
-    return status ? status : copy_table(b, TOK_TABLE_CHARSMAP, d->charsmap, d->charsmap_bytes);
+    for (size_t i = 0; i < d->n_merges && !any; i++)
+        any = crosses(b->pieces[d->merges[i].id]);
+    for (size_t id = 0; d->h.model == TOK_UNIGRAM && id < d->n && !any; id++)
+        any = build_is_symbol(d, id) && crosses(b->pieces[id]);
+    if (!any)
+        d->h.steps[d->h.n_steps++].kind = TOK_STEP_WORDS;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -451,18 +174,13 @@ static void drop_empty(tok_tables *t)
 static mote_status build_all(builder *b)
 {
     tok_draft *d = b->d;
-    tok_header *h = add_table(b, TOK_TABLE_HEADER, sizeof *h);
-    mote_status status = h ? build_pieces(b) : no_memory(d);
+    tok_header *h = build_table(b, TOK_TABLE_HEADER, sizeof *h);
+    mote_status status = h ? build_pieces(b) : build_no_memory(d);
     if (status)
         return status;
     find_symbols(b);
     cut_words(b);
-    status = build_hash(b, TOK_TABLE_PIECE_SLOTS, d->n, &d->h.n_piece_slots, &d->h.piece_probe);
-    if (!status)
-        status =
-            build_hash(b, TOK_TABLE_MERGES, d->n_merges, &d->h.n_merge_slots, &d->h.merge_probe);
-    if (!status)
-        status = build_flags(b, (tok_merge *)(void *)b->out->tables[b->out->n - 1].data);
+    status = build_merges(b);
     if (!status)
         status = build_added(b);
     if (!status)
@@ -489,39 +207,4 @@ mote_status draft_build(tok_draft *d, tok_tables *out)
     if (status)
         tok_free(out);
     return status;
-}
-
-void tok_free(tok_tables *tables)
-{
-    for (size_t i = 0; i < tables->n; i++)
-        free(tables->tables[i].data);
-    memset(tables, 0, sizeof *tables);
-}
-
-static const void *find_table(const tok_tables *tables, uint32_t which)
-{
-    for (size_t i = 0; i < tables->n; i++)
-        if (tables->tables[i].kind == MOTE_T_TOKENIZER + which)
-            return tables->tables[i].data;
-    return NULL;
-}
-
-int32_t tok_find(const tok_tables *tables, mote_text text)
-{
-    const tok_header *h = find_table(tables, TOK_TABLE_HEADER);
-    if (!h)
-        return -1;
-    const tok_added *added = find_table(tables, TOK_TABLE_ADDED);
-    const char *added_text = find_table(tables, TOK_TABLE_ADDED_TEXT);
-    const char *pieces = find_table(tables, TOK_TABLE_PIECES);
-    const uint32_t *ends = find_table(tables, TOK_TABLE_PIECE_ENDS);
-    for (uint32_t i = 0; i < h->n_added; i++)
-        if (added[i].bytes == text.bytes && !memcmp(added_text + added[i].at, text.ptr, text.bytes))
-            return (int32_t)added[i].id;
-    for (uint32_t id = 0; id < h->n_vocab; id++) {
-        uint32_t begin = id ? ends[id - 1] : 0;
-        if (ends[id] - begin == text.bytes && !memcmp(pieces + begin, text.ptr, text.bytes))
-            return (int32_t)id;
-    }
-    return -1;
 }
