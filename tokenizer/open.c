@@ -125,6 +125,14 @@ static bool open_norms(mote_tokenizer *t, const mote_text *table)
     return blocks_fit(t->bounds, bounds.bytes, TOK_CLASS_BLOCK_BYTES);
 }
 
+static void open_ascii(mote_tokenizer *t)
+{
+    const uint8_t *pairs =
+        t->classes + TOK_CLASS_BLOCKS + (size_t)t->classes[0] * TOK_CLASS_BLOCK_BYTES;
+    for (size_t c = 0; c < sizeof t->ascii; c++)
+        t->ascii[c] = pairs[c >> 1] >> (c & 1) * 4 & 15;
+}
+
 static bool open_tables(mote_tokenizer *t, const mote_image *image)
 {
     mote_text table[TOK_N_TABLES];
@@ -143,7 +151,9 @@ static bool open_tables(mote_tokenizer *t, const mote_image *image)
     t->added_text_bytes = table[TOK_TABLE_ADDED_TEXT].bytes;
     if (table[TOK_TABLE_CLASSES].bytes) {
         t->classes = (const uint8_t *)table[TOK_TABLE_CLASSES].ptr;
-        ok = ok && blocks_fit(t->classes, table[TOK_TABLE_CLASSES].bytes, TOK_CLASS_BLOCK_BYTES);
+        if (!blocks_fit(t->classes, table[TOK_TABLE_CLASSES].bytes, TOK_CLASS_BLOCK_BYTES))
+            return false;
+        open_ascii(t);
     }
     ok = ok && (t->classes || !needs_classes(h));
     return ok && (!needs_nfc(h) || open_nfc(t, table[TOK_TABLE_NFC])) && open_model(t, table) &&
