@@ -9,24 +9,36 @@
 #include "tokenizer/utf8.h"
 
 #define SCRATCH_ALIGN 16u
-/* Of a long piece: id, next, prev and two heap entries a symbol (bpe.c). */
-#define LIST_BYTES (3 * sizeof(uint32_t) + 2 * sizeof(uint64_t))
+
+#define BPE_BYTES 2u                   /* a byte of a BPE piece: a bit, and a copy */
 #define LATTICE_BYTES sizeof(uint32_t) /* a byte of a Unigram piece */
 /* A byte becomes at most 3: U+FFFD, or a canonical composition; more where the header says so. */
 #define GROWTH 3u
+/* Pieces kept: 16 bytes of text a slot, and no more than what a first-level cache may hold twice. */
+#define MOST_KNOWN 4096u
+#define TEXT_PER_KNOWN 16u
 
 static size_t growth_of(const tok_header *h) { return h->growth > GROWTH ? h->growth : GROWTH; }
+
+/* A power of two; 0: too short a text. */
+static size_t count_known(size_t text_bytes)
+{
+    size_t n = MOST_KNOWN;
+    while (n > text_bytes / TEXT_PER_KNOWN)
+        n /= 2;
+    return n < 16 ? 0 : n;
+}
 
 size_t mote_encode_scratch_bytes(const mote_tokenizer *t, size_t text_bytes)
 {
     const tok_header *h = t->h;
-    size_t grown = growth_of(h), symbol = h->model == TOK_BPE ? LIST_BYTES : LATTICE_BYTES;
+    size_t grown = growth_of(h), symbol = h->model == TOK_BPE ? BPE_BYTES : LATTICE_BYTES;
     size_t ring = h->model == TOK_UNIGRAM ? 2 * sizeof(double) * (h->max_piece + 8u) : 0;
     size_t compose = h->n_norms ? 24 * sizeof(uint32_t) : 0; /* of a byte, decomposed (nfc.c) */
     if (text_bytes > UINT32_MAX)
         text_bytes = UINT32_MAX;
     return (grown * text_bytes + 8) * (1 + symbol + (h->n_norms ? 1 : 0)) + compose * text_bytes +
-           ring + 64 * SCRATCH_ALIGN;
+           ring + count_known(text_bytes) * sizeof(tok_known) + 64 * SCRATCH_ALIGN;
 }
 
 size_t mote_encode_max_ids(const mote_tokenizer *t, size_t text_bytes)
@@ -51,9 +63,7 @@ void *mote_tok_take(tok_encoder *e, size_t bytes)
 
 /* ---- pieces --------------------------------------------------------------------------------- */
 
-/* Steps are nested: each cuts the pieces of the one before. ends[i]: where the piece at work ends
- * by the first i steps. */
-static void encode_piece(tok_encoder *e, const uint8_t *p, size_t n)
+static void find_ids(tok_encoder *e, const uint8_t *p, size_t n)
 {
     switch (e->t->h->model) {
     case TOK_WORDPIECE: mote_tok_find_words(e, p, n); break;
@@ -62,6 +72,55 @@ static void encode_piece(tok_encoder *e, const uint8_t *p, size_t n)
     }
 }
 
+/* Zeros behind n <= 16 bytes at p, of which `room` may be read. */
+static void read_key(uint64_t key[2], const uint8_t *p, size_t n, size_t room)
+{
+    key[0] = key[1] = 0;
+    if (room < 16) {
+        for (size_t i = 0; i < n; i++)
+            key[i >> 3] |= (uint64_t)p[i] << (i & 7) * 8;
+        return;
+    }
+    memcpy(key, p, 16);
+    if (n < 8)
+        key[0] &= ((uint64_t)1 << 8 * n) - 1;
+    if (n < 16)
+        key[1] &= n > 8 ? ((uint64_t)1 << 8 * (n - 8)) - 1 : 0;
+}
+
+static tok_known *find_known(const tok_encoder *e, const uint64_t key[2])
+{
+    uint64_t h = (key[0] * 0x9e3779b97f4a7c15u) ^ (key[1] * 0xc2b2ae3d27d4eb4fu);
+    return &e->known[(h ^ h >> 29) * 0x94d049bb133111ebu >> 40 & (e->n_known - 1)];
+}
+
+/* Texts repeat themselves: short pieces' ids are kept, one piece a slot. `room`: bytes that may be
+ * read at p. */
+static void encode_piece(tok_encoder *e, const uint8_t *p, size_t n, size_t room)
+{
+    uint64_t key[2];
+    if (!e->known || n > sizeof key) {
+        find_ids(e, p, n);
+        return;
+    }
+    read_key(key, p, n, room);
+    tok_known *k = find_known(e, key);
+    if (k->bytes == n && k->key[0] == key[0] && k->key[1] == key[1]) {
+        for (size_t i = 0; i < k->n; i++)
+            tok_emit(e, (uint32_t)k->ids[i]);
+        return;
+    }
+    size_t first = e->n_ids;
+    find_ids(e, p, n);
+    size_t found = e->n_ids - first;
+    if (e->full || found > sizeof k->ids / sizeof *k->ids)
+        return;
+    *k = (tok_known){.key = {key[0], key[1]}, .bytes = (uint16_t)n, .n = (uint16_t)found};
+    memcpy(k->ids, e->ids + first, found * sizeof *k->ids);
+}
+
+/* Steps are nested: each cuts the pieces of the one before. ends[i]: where the piece at work ends
+ * by the first i steps. */
 static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
 {
     const tok_header *h = e->t->h;
@@ -74,7 +133,7 @@ static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
             drop = mote_tok_is_dropped(e->t, &h->steps[level], p, at);
         }
         if (!drop)
-            encode_piece(e, p + at, ends[level] - at);
+            encode_piece(e, p + at, ends[level] - at, n - at);
         at = ends[level];
         while (level > 0 && ends[level] == at)
             level--;
@@ -283,6 +342,10 @@ mote_status mote_encode(const mote_tokenizer *t, const char *text, size_t text_b
     if (text_bytes > UINT32_MAX / 8)
         return mote_fail_got(err, MOTE_ERR_LIMIT, "bytes of a text", NULL, text_bytes,
                              UINT32_MAX / 8);
+    e.n_known = count_known(text_bytes);
+    e.known = e.n_known ? mote_tok_take(&e, e.n_known * sizeof *e.known) : NULL;
+    if (e.known)
+        memset(e.known, 0, e.n_known * sizeof *e.known);
     for (uint32_t i = 0; flags & MOTE_ENCODE_ADD_SPECIAL && i < t->h->n_before; i++)
         tok_emit(&e, (uint32_t)t->h->before[i]);
     tok_search s = {.text = (const uint8_t *)text, .bytes = text_bytes, .all_plain = e.all_plain};

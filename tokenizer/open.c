@@ -25,8 +25,7 @@ static bool header_is_sound(const tok_header *h)
 {
     bool ok = h->model >= TOK_BPE && h->model <= TOK_UNIGRAM && h->n_vocab > 0 &&
               h->n_vocab <= TOK_MAX_VOCAB;
-    ok = ok && h->n_piece_slots > 0 && h->n_merge_slots > 0 && h->n_steps <= TOK_MAX_STEPS;
-    ok = ok && h->piece_probe <= TOK_MAX_PROBE && h->merge_probe <= TOK_MAX_PROBE;
+    ok = ok && h->rank_probe <= TOK_MAX_PROBE && h->n_steps <= TOK_MAX_STEPS;
     ok = ok && h->n_before <= TOK_MAX_AFFIX && h->n_after <= TOK_MAX_AFFIX;
     ok = ok && h->n_norms <= TOK_MAX_STEPS && h->growth <= TOK_MAX_GROWTH;
     ok = ok && h->prefix_bytes <= TOK_MAX_PREFIX && growth_is_sound(h);
@@ -87,9 +86,19 @@ static bool open_model(mote_tokenizer *t, const mote_text *table)
     t->trie = (const void *)table[TOK_TABLE_TRIE].ptr;
     t->n_trie = table[TOK_TABLE_TRIE].bytes / sizeof *t->trie;
     t->scores = (const void *)table[TOK_TABLE_SCORES].ptr;
-    bool ok = t->h->model == TOK_BPE || t->n_trie > 0;
-    return ok && (t->h->model != TOK_UNIGRAM ||
-                  holds(table[TOK_TABLE_SCORES], (uint64_t)t->h->n_vocab + 1, sizeof *t->scores));
+    t->splits = (const void *)table[TOK_TABLE_SPLITS].ptr;
+    t->ranks = (const void *)table[TOK_TABLE_RANKS].ptr;
+    if (t->n_trie == 0)
+        return false;
+    switch (t->h->model) {
+    case TOK_BPE:
+        return t->h->n_rank_slots > 0 &&
+               holds(table[TOK_TABLE_SPLITS], t->h->n_vocab, sizeof *t->splits) &&
+               holds(table[TOK_TABLE_RANKS], t->h->n_rank_slots, sizeof *t->ranks);
+    case TOK_UNIGRAM:
+        return holds(table[TOK_TABLE_SCORES], (uint64_t)t->h->n_vocab + 1, sizeof *t->scores);
+    default: return true;
+    }
 }
 
 /* What the normalising steps look things up in. */
@@ -116,6 +125,14 @@ static bool open_norms(mote_tokenizer *t, const mote_text *table)
     return blocks_fit(t->bounds, bounds.bytes, TOK_CLASS_BLOCK_BYTES);
 }
 
+static void open_ascii(mote_tokenizer *t)
+{
+    const uint8_t *pairs =
+        t->classes + TOK_CLASS_BLOCKS + (size_t)t->classes[0] * TOK_CLASS_BLOCK_BYTES;
+    for (size_t c = 0; c < sizeof t->ascii; c++)
+        t->ascii[c] = pairs[c >> 1] >> (c & 1) * 4 & 15;
+}
+
 static bool open_tables(mote_tokenizer *t, const mote_image *image)
 {
     mote_text table[TOK_N_TABLES];
@@ -124,21 +141,19 @@ static bool open_tables(mote_tokenizer *t, const mote_image *image)
     const tok_header *h = t->h;
     bool ok = holds(table[TOK_TABLE_PIECE_ENDS], h->n_vocab, 4) &&
               holds(table[TOK_TABLE_FLAGS], h->n_vocab, 1) &&
-              holds(table[TOK_TABLE_PIECE_SLOTS], h->n_piece_slots, 4) &&
-              holds(table[TOK_TABLE_MERGES], h->n_merge_slots, sizeof *t->merges) &&
               holds(table[TOK_TABLE_ADDED], h->n_added, sizeof *t->added);
     t->pieces = (const uint8_t *)table[TOK_TABLE_PIECES].ptr;
     t->pieces_bytes = table[TOK_TABLE_PIECES].bytes;
     t->piece_ends = (const void *)table[TOK_TABLE_PIECE_ENDS].ptr;
     t->flags = (const uint8_t *)table[TOK_TABLE_FLAGS].ptr;
-    t->piece_slots = (const void *)table[TOK_TABLE_PIECE_SLOTS].ptr;
-    t->merges = (const void *)table[TOK_TABLE_MERGES].ptr;
     t->added = (const void *)table[TOK_TABLE_ADDED].ptr;
     t->added_text = table[TOK_TABLE_ADDED_TEXT].ptr;
     t->added_text_bytes = table[TOK_TABLE_ADDED_TEXT].bytes;
     if (table[TOK_TABLE_CLASSES].bytes) {
         t->classes = (const uint8_t *)table[TOK_TABLE_CLASSES].ptr;
-        ok = ok && blocks_fit(t->classes, table[TOK_TABLE_CLASSES].bytes, TOK_CLASS_BLOCK_BYTES);
+        if (!blocks_fit(t->classes, table[TOK_TABLE_CLASSES].bytes, TOK_CLASS_BLOCK_BYTES))
+            return false;
+        open_ascii(t);
     }
     ok = ok && (t->classes || !needs_classes(h));
     return ok && (!needs_nfc(h) || open_nfc(t, table[TOK_TABLE_NFC])) && open_model(t, table) &&
@@ -188,37 +203,6 @@ mote_text mote_tok_piece(const mote_tokenizer *t, uint32_t id)
     return (mote_text){(const char *)t->pieces + begin, end - begin};
 }
 
-uint32_t mote_tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n)
-{
-    if (n > t->h->max_piece)
-        return TOK_EMPTY;
-    uint32_t slots = t->h->n_piece_slots, at = tok_slot(tok_hash_piece(p, (uint32_t)n), slots);
-    for (uint32_t probe = 0; probe <= t->h->piece_probe; probe++) {
-        uint32_t id = t->piece_slots[at];
-        if (id == TOK_EMPTY)
-            return TOK_EMPTY;
-        mote_text piece = mote_tok_piece(t, id);
-        if (piece.bytes == n && n && !memcmp(piece.ptr, p, n))
-            return id;
-        at = at + 1 == slots ? 0 : at + 1;
-    }
-    return TOK_EMPTY;
-}
-
-const tok_merge *mote_tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right)
-{
-    uint32_t slots = t->h->n_merge_slots, at = tok_slot(tok_hash_pair(left, right), slots);
-    for (uint32_t probe = 0; probe <= t->h->merge_probe; probe++) {
-        const tok_merge *m = &t->merges[at];
-        if (m->left == left && m->right == right)
-            return m;
-        if (m->left == TOK_EMPTY)
-            return NULL;
-        at = at + 1 == slots ? 0 : at + 1;
-    }
-    return NULL;
-}
-
 mote_text mote_token_piece(const mote_tokenizer *t, int32_t id)
 {
     return mote_tok_piece(t, (uint32_t)id);
@@ -237,6 +221,10 @@ int32_t mote_token_find(const mote_tokenizer *t, const char *text, size_t bytes)
             !memcmp(t->added_text + a->at, text, bytes))
             return (int32_t)a->id;
     }
-    uint32_t id = mote_tok_find_piece(t, (const uint8_t *)text, bytes);
-    return id == TOK_EMPTY ? -1 : (int32_t)id;
+    for (uint32_t id = 0; bytes && id < t->h->n_vocab; id++) {
+        mote_text piece = mote_tok_piece(t, id);
+        if (piece.bytes == bytes && !memcmp(piece.ptr, text, bytes) && !(t->flags[id] & TOK_BYTE))
+            return (int32_t)id;
+    }
+    return -1;
 }

@@ -52,11 +52,7 @@ static size_t split_gpt2(const mote_tokenizer *t, const uint8_t *p, size_t at, s
         g = glyph_at(t, p, g.next, end);
     if (g.class == TOK_SPACE)
         return mote_tok_blanks_end(t, p, at, end, false);
-    return run_end(t, p, g.next, end,
-                   is_letter(g)   ? is_letter
-                   : is_number(g) ? is_number
-                                  : is_other,
-                   SIZE_MAX);
+    return classes_end(t, p, g.next, end, is_letter(g) ? LETTERS : is_number(g) ? NUMBERS : OTHERS);
 }
 
 /* (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,most}| ?[^\s\p{L}\p{N}]+[\r\n]*|
@@ -69,23 +65,21 @@ static size_t split_llama3(const mote_tokenizer *t, const uint8_t *p, size_t at,
         return at + length;
     glyph g = glyph_at(t, p, at, end);
     if (is_letter(g))
-        return run_end(t, p, g.next, end, is_letter, SIZE_MAX);
+        return classes_end(t, p, g.next, end, LETTERS);
     if (is_number(g))
         return run_end(t, p, at, end, is_number, most);
     glyph second = glyph_at(t, p, g.next, end);
     if (g.cp != '\r' && g.cp != '\n' && is_letter(second))
-        return run_end(t, p, second.next, end, is_letter, SIZE_MAX);
+        return classes_end(t, p, second.next, end, LETTERS);
     if (g.cp == ' ' && g.next < end && is_other(second))
         g = second;
     if (!is_other(g))
         return mote_tok_blanks_end(t, p, at, end, true);
-    at = run_end(t, p, g.next, end, is_other, SIZE_MAX);
+    at = classes_end(t, p, g.next, end, OTHERS);
     while (at < end && (p[at] == '\r' || p[at] == '\n'))
         at++;
     return at;
 }
-
-static bool is_no_number(glyph g) { return !is_number(g); }
 
 /* Numbers: each by itself, or in runs. */
 static size_t split_digits(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
@@ -93,8 +87,8 @@ static size_t split_digits(const mote_tokenizer *t, const uint8_t *p, size_t at,
 {
     glyph g = glyph_at(t, p, at, end);
     if (!is_number(g))
-        return run_end(t, p, at, end, is_no_number, SIZE_MAX);
-    return each ? g.next : run_end(t, p, at, end, is_number, SIZE_MAX);
+        return classes_end(t, p, at, end, ~NUMBERS);
+    return each ? g.next : classes_end(t, p, at, end, NUMBERS);
 }
 
 static size_t split_words(const uint8_t *p, size_t at, size_t end)

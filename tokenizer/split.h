@@ -22,11 +22,32 @@ static inline glyph glyph_at(const mote_tokenizer *t, const uint8_t *p, size_t a
     return g;
 }
 
-static inline bool is_letter(glyph g) { return g.class >= TOK_UPPER && g.class <= TOK_LETTER; }
-static inline bool is_number(glyph g) { return g.class == TOK_DIGIT || g.class == TOK_NUMBER; }
-static inline bool is_other(glyph g)
+/* Sorts of characters that are sets of classes. */
+#define LETTERS (1u << TOK_UPPER | 1u << TOK_LOWER | 1u << TOK_LETTER)
+#define NUMBERS (1u << TOK_DIGIT | 1u << TOK_NUMBER)
+#define OTHERS (~(LETTERS | NUMBERS | 1u << TOK_SPACE))
+
+static inline bool is_letter(glyph g) { return LETTERS >> g.class & 1; }
+static inline bool is_number(glyph g) { return NUMBERS >> g.class & 1; }
+static inline bool is_other(glyph g) { return OTHERS >> g.class & 1; }
+
+/* Behind the run of characters of these classes that begins at `at`. */
+static inline size_t classes_end(const mote_tokenizer *t, const uint8_t *p, size_t at, size_t end,
+                                 unsigned classes)
 {
-    return !is_letter(g) && !is_number(g) && g.class != TOK_SPACE;
+    for (uint32_t cp; at < end;) {
+        if (p[at] < 0x80) {
+            if (!(classes >> t->ascii[p[at]] & 1))
+                break;
+            at++;
+            continue;
+        }
+        size_t bytes = utf8_next(p + at, &cp);
+        if (!(classes >> tok_class(t, cp) & 1))
+            break;
+        at += bytes;
+    }
+    return at;
 }
 
 /* Behind the run of characters of one sort that begins at `at`, at most `most` of them. */

@@ -216,7 +216,7 @@ static size_t split_o200k(const mote_tokenizer *t, const uint8_t *p, size_t at, 
     if (is_number(g))
         return run_end(t, p, at, end, is_number, param & TOK_O200K_DIGITS ? 3 : 1);
     if (is_other(g) || (g.cp == ' ' && g.next < end && is_other(next))) {
-        at = run_end(t, p, g.next, end, is_other, SIZE_MAX);
+        at = classes_end(t, p, g.next, end, OTHERS);
         return run_end(t, p, at, end, is_line_end_or_slash, SIZE_MAX);
     }
     return mote_tok_blanks_end(t, p, at, end, true);

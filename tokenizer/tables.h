@@ -8,12 +8,12 @@
  *                SentencePiece's U+2581 is a blank here, and texts are searched as they are
  *   piece_ends   u32[n_vocab]: where entry i ends (it begins where i-1 ends)
  *   flags        u8[n_vocab]: TOK_*
- *   piece_slots  u32[]: hash of a piece's bytes -> id; TOK_EMPTY: free
- *   merges       tok_merge[]: hash of (left, right) -> rank, id
+ *   splits       tok_split[n_vocab]: BPE: the last merge of each entry
+ *   ranks        tok_rank[]: BPE: hash of (left, right) -> rank of their merge
  *   added        tok_added[], sorted by text; added_text: their texts
  *   classes      character classes (two stages), where splitting needs them
  *   nfc          decomposition and composition data, where normalising needs it
- *   trie         tok_node[]: all entries of WordPiece and Unigram models by their bytes
+ *   trie         tok_node[]: all entries that text can become, by their bytes
  *   scores       f64[n_vocab + 1]: Unigram's, the last for an unknown character
  *   charsmap     SentencePiece's precompiled map, as published: u32 bytes of a double array, the
  *                array, texts with a zero behind each
@@ -30,6 +30,7 @@
 #define TOK_MAX_PIECE 65535u    /* bytes */
 #define TOK_MAX_ADDED_TEXT 255u /* bytes: bounds the matcher's work per position */
 #define TOK_MAX_PROBE 255u      /* slots looked at per hash look-up */
+#define TOK_MAX_SYMBOLS 1024u   /* bytes of an entry that merging gives */
 #define TOK_MAX_STEPS 8
 #define TOK_MAX_AFFIX 8
 #define TOK_MAX_PREFIX 16
@@ -42,8 +43,8 @@ enum tok_table_kind {
     TOK_TABLE_PIECES,
     TOK_TABLE_PIECE_ENDS,
     TOK_TABLE_FLAGS,
-    TOK_TABLE_PIECE_SLOTS,
-    TOK_TABLE_MERGES,
+    TOK_TABLE_SPLITS,
+    TOK_TABLE_RANKS,
     TOK_TABLE_ADDED,
     TOK_TABLE_ADDED_TEXT,
     TOK_TABLE_CLASSES,
@@ -59,7 +60,7 @@ enum tok_table_kind {
 enum {                  /* flags of an id */
        TOK_SPECIAL = 1, /* control token: never comes out of plain text */
        TOK_ADDED = 2,
-       TOK_WHOLE = 4, /* merging its own bytes gives it back: a look-up may replace the merging */
+       TOK_WHOLE = 4, /* BPE: merging its own bytes gives it back */
        TOK_BYTE = 8,  /* stands for one byte (<0xE2>); its piece is that byte */
        TOK_CONTINUES =
            16 /* WordPiece: goes on in a word ("##ing"); its piece is without the prefix */
@@ -145,9 +146,9 @@ typedef struct tok_step {
 
 typedef struct tok_header {
     uint32_t version, model, flags, prefix;
-    uint32_t n_vocab, n_piece_slots, n_merge_slots, n_added;
-    uint32_t piece_probe, merge_probe; /* slots a look-up may have to visit */
-    int32_t unk;                       /* -1: unknown characters are left out */
+    uint32_t n_vocab, n_rank_slots, n_added;
+    uint32_t rank_probe; /* slots a look-up may have to visit */
+    int32_t unk;         /* -1: unknown characters are left out */
     int32_t bos;
     uint32_t n_steps;
     tok_step steps[TOK_MAX_STEPS];
@@ -164,11 +165,10 @@ typedef struct tok_header {
     uint32_t max_word_chars; /* WordPiece: longer words are unknown */
     uint32_t prefix_bytes;   /* WordPiece: "##" */
     uint8_t prefix_text[TOK_MAX_PREFIX];
-    uint8_t reserved[28];
+    uint8_t reserved[36];
 } tok_header;
 
-/* A double array: the child of node s by byte c is node[s].base ^ c, if its label is c. Byte zero
- * leads nowhere. */
+/* A double array: the child of node s by byte c is node[s].base ^ c, if its label is c. */
 typedef struct tok_node {
     uint32_t base;
     uint32_t id_label; /* id, or TOK_NO_ID where no entry ends, << 8 | label */
@@ -179,9 +179,16 @@ typedef struct tok_pair {
     uint32_t from, to;
 } tok_pair;
 
-typedef struct tok_merge {
-    uint32_t left, right, rank, id; /* left TOK_EMPTY: free slot */
-} tok_merge;
+/* BPE, entries with TOK_WHOLE: the last merge of all that make it of its own bytes. */
+typedef struct tok_split {
+    uint32_t left, right; /* TOK_EMPTY: a first symbol */
+    uint32_t last;        /* the highest rank among its merges; 0: it has none */
+} tok_split;
+
+typedef struct tok_rank {
+    uint32_t left, right; /* left TOK_EMPTY: free slot */
+    uint32_t rank;        /* from 1: the lowest goes first */
+} tok_rank;
 
 enum {                         /* of an added token */
        TOK_ADD_NORMALIZED = 1, /* looked for in the normalised text */
@@ -263,25 +270,6 @@ static inline uint64_t tok_hash_pair(uint32_t left, uint32_t right)
 {
     uint64_t x = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u;
     return (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
-}
-
-static inline uint64_t tok_hash_piece(const uint8_t *p, uint32_t bytes)
-{
-    uint64_t h = bytes * 0x9e3779b97f4a7c15u;
-    for (; bytes >= 8; bytes -= 8, p += 8) {
-        uint64_t w = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
-                     (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
-                     (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-        h = (h ^ w) * 0xbf58476d1ce4e5b9u;
-        h ^= h >> 31;
-    }
-    for (uint64_t w = 0, shift = 0;; shift += 8) {
-        if (bytes-- == 0) {
-            h = (h ^ w) * 0x94d049bb133111ebu;
-            return h ^ h >> 30;
-        }
-        w |= (uint64_t)*p++ << shift;
-    }
 }
 
 #endif

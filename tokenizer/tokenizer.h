@@ -12,12 +12,13 @@ struct mote_tokenizer {
     size_t pieces_bytes;
     const uint32_t *piece_ends;
     const uint8_t *flags;
-    const uint32_t *piece_slots;
-    const tok_merge *merges;
+    const tok_split *splits; /* [n_vocab] of a BPE model */
+    const tok_rank *ranks;
     const tok_added *added;
     const char *added_text;
     size_t added_text_bytes;
     const uint8_t *classes;
+    uint8_t ascii[128]; /* of them, those of ASCII */
     const tok_nfc_header *nfc;
     const uint8_t *nfc_blocks;
     const tok_decomposition *decompositions;
@@ -39,14 +40,19 @@ struct mote_tokenizer {
 
 /* Bytes of an entry; empty when id is none or its record is damaged. */
 mote_text mote_tok_piece(const mote_tokenizer *t, uint32_t id);
-/* The entry with these bytes that merging can give, or TOK_EMPTY. */
-uint32_t mote_tok_find_piece(const mote_tokenizer *t, const uint8_t *p, size_t n);
-/* What a pair of entries merges to, or NULL. */
-const tok_merge *mote_tok_find_merge(const mote_tokenizer *t, uint32_t left, uint32_t right);
+/* The child of a node of the trie, or TOK_NOWHERE. */
+#define TOK_NOWHERE UINT32_MAX
+static inline uint32_t tok_step_down(const mote_tokenizer *t, uint32_t node, uint8_t c)
+{
+    uint32_t to = t->trie[node].base ^ c;
+    return to < t->n_trie && (t->trie[to].id_label & 0xff) == c ? to : TOK_NOWHERE;
+}
 
 /* Class of a character; for tokenizers that have the table. */
 static inline unsigned tok_class(const mote_tokenizer *t, uint32_t cp)
 {
+    if (cp < 0x80)
+        return t->ascii[cp];
     size_t block = t->classes[cp >> 8]; /* checked when opened */
     const uint8_t *pairs = t->classes + TOK_CLASS_BLOCKS + block * TOK_CLASS_BLOCK_BYTES;
     return pairs[(cp & 0xff) >> 1] >> (cp & 1) * 4 & 15;
@@ -61,6 +67,13 @@ static inline bool tok_is_space(uint32_t c) /* Unicode's White_Space */
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
+/* A short piece and its ids, found once (encode.c). */
+typedef struct tok_known {
+    uint64_t key[2]; /* the piece, zeros behind */
+    uint16_t bytes, n;
+    int32_t ids[3];
+} tok_known;
+
 /* One mote_encode call. */
 typedef struct tok_encoder {
     const mote_tokenizer *t;
@@ -70,8 +83,10 @@ typedef struct tok_encoder {
     size_t scratch_bytes;
     const mote_span *plain; /* spans not yet behind the text at work */
     size_t n_plain;
-    bool all_plain; /* no special token at all */
-    bool full;      /* ids or scratch did not do */
+    bool all_plain;   /* no special token at all */
+    bool full;        /* ids or scratch did not do */
+    tok_known *known; /* [n_known], by hash; NULL: none */
+    size_t n_known;   /* a power of two */
 } tok_encoder;
 
 /* Takes bytes (rounded up to 16) from the front of the scratch; NULL and e->full: too little. */

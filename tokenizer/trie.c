@@ -6,16 +6,6 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
-#define NOWHERE UINT32_MAX
-
-/* The child of a node, or NOWHERE. */
-static uint32_t step_down(const mote_tokenizer *t, uint32_t node, uint8_t c)
-{
-    uint32_t to = t->trie[node].base ^ c;
-    bool there = c && to < t->n_trie && (t->trie[to].id_label & 0xff) == c;
-    return there ? to : NOWHERE;
-}
-
 /* ---- WordPiece ------------------------------------------------------------------------------ */
 
 /* The longest entry that p begins with, below a node; its bytes, or 0. */
@@ -23,7 +13,7 @@ static size_t find_longest(const mote_tokenizer *t, uint32_t node, const uint8_t
                            uint32_t *id)
 {
     size_t longest = 0;
-    for (size_t i = 0; i < n && (node = step_down(t, node, p[i])) != NOWHERE; i++)
+    for (size_t i = 0; i < n && (node = tok_step_down(t, node, p[i])) != TOK_NOWHERE; i++)
         if (t->trie[node].id_label >> 8 != TOK_NO_ID) {
             *id = t->trie[node].id_label >> 8;
             longest = i + 1;
@@ -38,12 +28,12 @@ void mote_tok_find_words(tok_encoder *e, const uint8_t *p, size_t n)
     size_t first = e->n_ids, n_chars = 0;
     for (size_t i = 0; i < n; i++)
         n_chars += (p[i] & 0xc0) != 0x80;
-    for (uint32_t i = 0; i < h->prefix_bytes && inner != NOWHERE; i++)
-        inner = step_down(e->t, inner, h->prefix_text[i]);
+    for (uint32_t i = 0; i < h->prefix_bytes && inner != TOK_NOWHERE; i++)
+        inner = tok_step_down(e->t, inner, h->prefix_text[i]);
     bool known = n_chars <= h->max_word_chars;
     for (size_t at = 0, length; at < n && known; at += length) {
         uint32_t id = 0, from = at ? inner : 0;
-        length = from == NOWHERE ? 0 : find_longest(e->t, from, p + at, n - at, &id);
+        length = from == TOK_NOWHERE ? 0 : find_longest(e->t, from, p + at, n - at, &id);
         known = length > 0;
         if (known)
             tok_emit(e, id);
@@ -83,8 +73,8 @@ static void walk(lattice *l, const uint8_t *p, size_t at, size_t n)
     size_t one = utf8_next(p + at, &cp);
     bool single = false;
     for (size_t i = at; i < n && i - at < t->h->max_piece; i++) {
-        node = step_down(t, node, p[i]);
-        if (node == NOWHERE)
+        node = tok_step_down(t, node, p[i]);
+        if (node == TOK_NOWHERE)
             break;
         uint32_t id = t->trie[node].id_label >> 8;
         if (id >= t->h->n_vocab)

@@ -4,8 +4,6 @@
 
 #include "tools/convert/tok_build.h"
 
-#define MOST_WHOLE 64 /* symbols of an entry that is tried for TOK_WHOLE */
-
 mote_status build_no_memory(const tok_draft *d)
 {
     return convert_fail(d->err, MOTE_ERR_MEMORY, "%s: no memory for the tokenizer", d->file);
@@ -19,6 +17,8 @@ void *build_table(builder *b, uint32_t which, size_t bytes)
             (tok_table){.kind = MOTE_T_TOKENIZER + which, .data = data, .bytes = bytes};
     return data;
 }
+
+void build_drop_last(builder *b) { free(b->out->tables[--b->out->n].data); }
 
 /* ---- entries as they decode ----------------------------------------------------------------- */
 
@@ -136,145 +136,7 @@ static mote_status check_symbols(const tok_draft *d)
     return MOTE_OK;
 }
 
-/* ---- hashes --------------------------------------------------------------------------------- */
-
-static const tok_merge *find_merge(const builder *b, const tok_merge *slots, uint32_t left,
-                                   uint32_t right)
-{
-    uint32_t n = b->d->h.n_merge_slots, at = tok_slot(tok_hash_pair(left, right), n);
-    for (; slots[at].left != TOK_EMPTY; at = at + 1 == n ? 0 : at + 1)
-        if (slots[at].left == left && slots[at].right == right)
-            return &slots[at];
-    return NULL;
-}
-
-static uint32_t fill_merges(builder *b, tok_merge *slots)
-{
-    tok_draft *d = b->d;
-    uint32_t most = 0, n = d->h.n_merge_slots;
-    memset(slots, 0xff, n * sizeof *slots);
-    for (size_t i = 0; i < d->n_merges; i++) {
-        tok_merge m = d->merges[i];
-        if (d->flags[m.id] & TOK_SPECIAL)
-            continue; /* plain text never becomes a control token */
-        if (find_merge(b, slots, m.left, m.right)) {
-            b->twin = i;
-            return most;
-        }
-        uint32_t off = 0, at = tok_slot(tok_hash_pair(m.left, m.right), n);
-        for (; slots[at].left != TOK_EMPTY; off++)
-            at = at + 1 == n ? 0 : at + 1;
-        slots[at] = m;
-        most = off > most ? off : most;
-        if (most > TOK_MAX_PROBE)
-            return most;
-    }
-    return most;
-}
-
-static uint32_t fill_pieces(builder *b, uint32_t *slots)
-{
-    tok_draft *d = b->d;
-    uint32_t most = 0, n = d->h.n_piece_slots;
-    memset(slots, 0xff, n * sizeof *slots);
-    for (size_t id = 0; id < d->n; id++) {
-        mote_text p = b->pieces[id];
-        if (!build_is_symbol(d, id) || !p.bytes || d->flags[id] & TOK_SPECIAL)
-            continue; /* plain text never becomes a control token */
-        uint64_t hash = tok_hash_piece((const uint8_t *)p.ptr, (uint32_t)p.bytes);
-        uint32_t off = 0, at = tok_slot(hash, n);
-        for (; slots[at] != TOK_EMPTY; off++)
-            at = at + 1 == n ? 0 : at + 1;
-        slots[at] = (uint32_t)id;
-        most = off > most ? off : most;
-        if (most > TOK_MAX_PROBE)
-            return most;
-    }
-    return most;
-}
-
-/* Makes a hash three quarters full, or emptier until no look-up is longer than the run time's
- * limit. */
-static mote_status build_hash(builder *b, uint32_t which, size_t n, uint32_t *n_slots,
-                              uint32_t *probe)
-{
-    size_t size = which == TOK_TABLE_MERGES ? sizeof(tok_merge) : sizeof(uint32_t);
-    for (size_t slots = n + n / 3 + 8; slots < n * 64 + 64; slots *= 2) {
-        *n_slots = (uint32_t)slots;
-        void *table = build_table(b, which, slots * size);
-        if (!table)
-            return build_no_memory(b->d);
-        *probe = which == TOK_TABLE_MERGES ? fill_merges(b, table) : fill_pieces(b, table);
-        if (b->twin)
-            return convert_fail(b->d->err, MOTE_ERR_FILE, "%s: merge %zu is there twice",
-                                b->d->file, b->twin);
-        if (*probe <= TOK_MAX_PROBE)
-            return MOTE_OK;
-        free(b->out->tables[--b->out->n].data);
-    }
-    return convert_fail(b->d->err, MOTE_ERR_UNSUPPORTED, "%s: the vocabulary does not hash",
-                        b->d->file);
-}
-
-/* ---- entries that merging gives back -------------------------------------------------------- */
-
-/* First symbols of an entry's text; 0: they do not do. */
-static size_t split_entry(const builder *b, mote_text p, uint32_t ids[MOST_WHOLE])
-{
-    const tok_header *h = &b->d->h;
-    size_t n = 0;
-    for (size_t at = 0, length; at < p.bytes; at += length) {
-        uint8_t c = (uint8_t)p.ptr[at];
-        bool bytes = h->flags & TOK_BYTE_LEVEL;
-        length = bytes || c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        mote_text one = {p.ptr + at, length};
-        int32_t id = bytes ? h->byte_ids[c] : c < 0x80 ? h->ascii_ids[c] : draft_find(b->d, one);
-        if (id < 0 || n == MOST_WHOLE)
-            return 0;
-        ids[n++] = (uint32_t)id;
-    }
-    return n;
-}
-
-static bool merges_to(const builder *b, tok_merge *merges, uint32_t *ids, size_t n, uint32_t id)
-{
-    const tok_merge *of[MOST_WHOLE];
-    for (size_t i = 0; i + 1 < n; i++)
-        of[i] = find_merge(b, merges, ids[i], ids[i + 1]);
-    for (; n > 1; n--) {
-        size_t best = SIZE_MAX;
-        for (size_t i = 0; i + 1 < n; i++)
-            if (of[i] && (best == SIZE_MAX || of[i]->rank < of[best]->rank))
-                best = i;
-        if (best == SIZE_MAX)
-            return false;
-        ids[best] = of[best]->id;
-        memmove(ids + best + 1, ids + best + 2, (n - best - 2) * sizeof *ids);
-        memmove(of + best + 1, of + best + 2, (n - best - 2) * sizeof *of);
-        of[best] = best + 2 < n ? find_merge(b, merges, ids[best], ids[best + 1]) : NULL;
-        if (best > 0)
-            of[best - 1] = find_merge(b, merges, ids[best - 1], ids[best]);
-    }
-    return ids[0] == id;
-}
-
-static mote_status build_flags(builder *b, tok_merge *merges)
-{
-    tok_draft *d = b->d;
-    uint8_t *flags = build_table(b, TOK_TABLE_FLAGS, d->n);
-    if (!flags)
-        return build_no_memory(d);
-    for (size_t id = 0; id < d->n; id++) {
-        uint32_t ids[MOST_WHOLE];
-        size_t n = d->h.model == TOK_BPE && build_is_symbol(d, id)
-                       ? split_entry(b, b->pieces[id], ids)
-                       : 0;
-        flags[id] = d->flags[id] & (TOK_SPECIAL | TOK_ADDED | TOK_BYTE | TOK_CONTINUES);
-        if (n && merges_to(b, merges, ids, n, (uint32_t)id))
-            flags[id] |= TOK_WHOLE;
-    }
-    return MOTE_OK;
-}
+/* ---- words ----------------------------------------------------------------------------------- */
 
 /* Does this entry go from something to a blank? */
 static bool crosses(mote_text p)
@@ -330,12 +192,7 @@ static mote_status build_all(builder *b)
     cut_words(b);
     status = check_symbols(d);
     if (!status)
-        status = build_hash(b, TOK_TABLE_PIECE_SLOTS, d->n, &d->h.n_piece_slots, &d->h.piece_probe);
-    if (!status)
-        status =
-            build_hash(b, TOK_TABLE_MERGES, d->n_merges, &d->h.n_merge_slots, &d->h.merge_probe);
-    if (!status)
-        status = build_flags(b, (tok_merge *)(void *)b->out->tables[b->out->n - 1].data);
+        status = build_merges(b);
     if (!status)
         status = build_added(b);
     if (!status)

@@ -23,11 +23,18 @@ mote_status draft_open(tok_draft *d, const char *file, size_t n, mote_convert_er
     return MOTE_OK;
 }
 
+static uint64_t hash_text(const char *p, size_t n)
+{
+    uint64_t h = n;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (uint8_t)p[i]) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
 /* The slot of a text: where it stands or would stand. */
 static size_t find_slot(const tok_draft *d, mote_text text)
 {
-    uint64_t hash = tok_hash_piece((const uint8_t *)text.ptr, (uint32_t)text.bytes);
-    size_t at = (size_t)(hash % d->n_slots);
+    size_t at = (size_t)(hash_text(text.ptr, text.bytes) % d->n_slots);
     while (d->slots[at] != TOK_EMPTY) {
         mote_text other = d->texts[d->slots[at]];
         if (other.bytes == text.bytes && !memcmp(other.ptr, text.ptr, text.bytes))

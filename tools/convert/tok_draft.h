@@ -20,6 +20,10 @@ typedef struct draft_added {
     uint32_t id;
 } draft_added;
 
+typedef struct tok_merge {
+    uint32_t left, right, rank, id;
+} tok_merge;
+
 typedef struct tok_draft {
     const char *file;
     mote_convert_error *err;

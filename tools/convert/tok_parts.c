@@ -108,7 +108,18 @@ mote_status build_unicode(builder *b)
 
 /* ---- models that look entries up by their bytes --------------------------------------------- */
 
-/* Every entry that a text may give; a control token is none. */
+/* Every entry that a text may give; a control token is none. Of a BPE model, those that merging
+ * gives back; all where a piece that is an entry is that entry. */
+static bool is_key(const builder *b, size_t id, mote_text text)
+{
+    const tok_draft *d = b->d;
+    if (!build_is_symbol(d, id) || !text.bytes)
+        return false;
+    if (d->h.model == TOK_BPE && !(d->h.flags & TOK_IGNORE_MERGES))
+        return d->flags[id] & TOK_WHOLE;
+    return !(d->flags[id] & TOK_SPECIAL) || d->flags[id] & TOK_WHOLE;
+}
+
 static mote_status build_trie(builder *b)
 {
     tok_draft *d = b->d;
@@ -118,8 +129,7 @@ static mote_status build_trie(builder *b)
         return d->err->status;
     for (size_t id = 0; id < d->n; id++) {
         mote_text text = d->h.model == TOK_WORDPIECE ? d->texts[id] : b->pieces[id];
-        if (build_is_symbol(d, id) && !(d->flags[id] & TOK_SPECIAL) && text.bytes &&
-            !memchr(text.ptr, 0, text.bytes))
+        if (is_key(b, id, text))
             keys[n++] = (draft_key){text, (uint32_t)id};
     }
     tok_node *nodes = draft_build_trie(keys, n, &n_nodes);
@@ -137,7 +147,7 @@ static mote_status copy_table(builder *b, uint32_t which, const void *from, size
 mote_status build_model(builder *b)
 {
     tok_draft *d = b->d;
-    mote_status status = d->h.model != TOK_BPE ? build_trie(b) : MOTE_OK;
+    mote_status status = build_trie(b);
     if (!status)
         status = copy_table(b, TOK_TABLE_SCORES, d->scores, (d->n + 1) * sizeof *d->scores);
     return status ? status : copy_table(b, TOK_TABLE_CHARSMAP, d->charsmap, d->charsmap_bytes);

@@ -120,6 +120,24 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (x->text.bytes > y->text.bytes) - (x->text.bytes < y->text.bytes);
 }
 
+/* Nodes that are nobody's children, the root among them, get labels that do not match: node i with
+ * label c would be a child of base i ^ c. Base 0 is that of nodes without children. */
+static bool label_others(trie *t)
+{
+    bool ok = true;
+    t->used[0] = 2;
+    for (size_t i = 0; i < t->n; i++) {
+        uint32_t c = 0;
+        if (t->used[i] & 1)
+            continue;
+        while (c < 256 && t->used[i ^ c] & 2)
+            c++;
+        t->nodes[i].id_label = TOK_NO_ID << 8 | (c & 0xff);
+        ok &= c < 256;
+    }
+    return ok;
+}
+
 tok_node *draft_build_trie(draft_key *keys, size_t n, size_t *n_nodes)
 {
     trie t = {.keys = keys};
@@ -128,12 +146,12 @@ tok_node *draft_build_trie(draft_key *keys, size_t n, size_t *n_nodes)
     bool ok = grow(&t, GAP_BLOCK);
     if (ok) {
         t.used[0] = 3;
-        t.nodes[0].id_label = TOK_NO_ID << 8;
         ok = n == 0 || push_job(&t, (trie_job){0, 0, (uint32_t)n});
     }
     for (; ok && t.next_job < t.n_jobs; depth++)
         for (size_t end = t.n_jobs; ok && t.next_job < end; t.next_job++)
             ok = place(&t, t.jobs[t.next_job], depth);
+    ok = ok && label_others(&t);
     free(t.jobs);
     free(t.used);
     if (!ok)
