@@ -113,6 +113,15 @@ def a_configuration_alone(m):
 
 
 @test
+def newer_names_of_options(m):
+    config = dict(LARGE["Qwen3-30B-A3B"][0])
+    plan = out_json("plan", folder_of(m, "Qwen3-30B-A3B", config), "--json")
+    config["num_local_experts"] = config.pop("num_experts")
+    newer = out_json("plan", folder_of(m, "newer", config), "--json")
+    assert [t["weight_bytes"] for t in newer["types"]] == [t["weight_bytes"] for t in plan["types"]]
+
+
+@test
 def plan_is_the_converted_file(m):
     plan = out_json("plan", m.hub, "--json", "-c", 64, "-t", 2)
     bare = m.folder / "bare" / m.hub.name

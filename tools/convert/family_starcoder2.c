@@ -2,8 +2,8 @@
  * docs/families.md: LayerNorm and grouped attention as StableLM has them, GPT-2's plain MLP between
  * them, biases everywhere. Read graph.h first.
  *
- * Tensors of layer i are those of dense.c but for the MLP's, below "model.layers.i.mlp." (h: hidden):
- *   c_fc [ff, h] | c_proj [h, ff]
+ * Tensors of layer i are those of dense.c but for the MLP's (h: hidden), below
+ * "model.layers.i.mlp.": c_fc [ff, h] | c_proj [h, ff]
  */
 #include "tools/convert/graph.h"
 
