@@ -1,4 +1,4 @@
-/* digits.c: "%.9g" of a float, ten times as fast as printf for the numbers of embeddings. Read
+/* digits.c: "%.9g" of a float without printf, for the hundreds of numbers of an embedding. Read
  * digits.h first.
  *
  * A float is m * 2^e, m < 2^24. Its nine digits are N = m * 2^e * 10^k rounded, ties to even, with
