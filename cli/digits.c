@@ -1,9 +1,9 @@
-/* digits.c: "%.9g" of a float, ten times as fast as printf for the numbers of embeddings. Read
+/* digits.c: "%.9g" of a float without printf, for the hundreds of numbers of an embedding. Read
  * digits.h first.
  *
  * A float is m * 2^e, m < 2^24. Its nine digits are N = m * 2^e * 10^k rounded, ties to even, with
- * k so that 10^8 <= N < 10^9. From 1e-4 on k is at most 12, and m * 5^k < 2^52 is exact, so that all
- * that is left is a shift by e + k.
+ * k so that 10^8 <= N < 10^9. From 1e-4 on k is at most 12, and m * 5^k < 2^52 is exact, so that
+ * all that is left is a shift by e + k.
  */
 #include "cli/digits.h"
 
