@@ -17,8 +17,6 @@
 
 #define STRIP_TILES (MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS)
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
 /* ---- the choice ------------------------------------------------------------------------------ */
 
 /* Larger floats have larger ranks, -0 that of +0; a NaN has one too, so a choice always ends. */

@@ -20,6 +20,7 @@
  * buffer. */
 #define MOTE_PRODUCT_TOKENS 128u
 #define MOTE_PRODUCT_ROWS 64u
+#define MOTE_PIECE_ROWS 1024u /* at most, with few rows of activations */
 /* From this many rows on a BLAS, if asked for, takes the products of float weights. */
 #define MOTE_BLAS_ROWS 32u
 /* Queries (tokens x heads of a group) that attend together. */

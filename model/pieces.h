@@ -7,6 +7,8 @@
 
 #include "model/model.h"
 
+static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
 static inline mote_acts as_acts(const mote_act_rows *r)
 {
     return (mote_acts){.f32 = r->f32,

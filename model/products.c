@@ -2,12 +2,23 @@
  *
  * A thread takes a share of a matrix's rows and works through it in pieces small enough for the
  * cache: MOTE_PRODUCT_ROWS weight rows times MOTE_PRODUCT_TOKENS activation rows, into a buffer of
- * its own; what becomes of the piece (bias, rotation, residual ...) is done there at once.
+ * its own; what becomes of the piece (bias, rotation, residual ...) is done there at once. Fewer
+ * activation rows: that many times more weight rows, since long runs come faster from memory.
  */
 #include <string.h>
 
 #include "model/model.h"
 #include "model/pieces.h"
+
+/* Weight rows of a piece: whole groups of MOTE_PRODUCT_ROWS, as many as the buffer holds. */
+static size_t piece_rows(const mote_run *r)
+{
+    const size_t unit = r->model->max_unit_rows;
+    size_t n = least(r->n_rows, MOTE_PRODUCT_TOKENS);
+    size_t tokens = least(r->lead->opts.n_batch, MOTE_PRODUCT_TOKENS);
+    size_t rows = tokens * (unit > MOTE_PRODUCT_ROWS ? unit : MOTE_PRODUCT_ROWS) / n;
+    return least(rows, MOTE_PIECE_ROWS) / MOTE_PRODUCT_ROWS * MOTE_PRODUCT_ROWS;
+}
 
 /* ---- inputs --------------------------------------------------------------------------------- */
 
@@ -55,7 +66,7 @@ typedef struct head_piece {
     const mote_model_layer *l;
     size_t layer;
     int role;
-    size_t head, n_heads; /* of the role's matrix */
+    size_t head, n_heads; /* of the role's matrix: the piece's */
 } head_piece;
 
 static const float *rope_row(const mote_run *r, const float *table, const mote_layer *rec,
@@ -131,22 +142,20 @@ static void norm_whole(mote_run *r, uint32_t thread, size_t layer)
     }
 }
 
-static void project_unit(mote_run *r, uint32_t thread, head_piece *p, const mote_linear *m,
-                         const mote_acts *in)
+static void project_piece(mote_run *r, uint32_t thread, const head_piece *p, const mote_linear *m,
+                          const mote_acts *in)
 {
     float *out = r->lead->threads[thread].product[0];
     size_t dim = p->l->rec->head_dim;
-    size_t begin = p->head * dim / MOTE_TILE_ROWS, end = begin + p->l->unit_tiles;
-    size_t n_heads =
-        p->n_heads - p->head < p->l->unit_heads ? p->n_heads - p->head : p->l->unit_heads;
-    end = end < tiles_of(&m->w) ? end : tiles_of(&m->w);
+    size_t begin = p->head * dim / MOTE_TILE_ROWS;
+    size_t end = ((p->head + p->n_heads) * dim + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
     for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
-        size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
+        size_t n = least(r->n_rows - t, MOTE_PRODUCT_TOKENS);
         mote_acts part = acts_at(in, t);
         size_t stride = multiply(r, out, &m->w, &part, n, begin, end);
-        add_bias(r, out, stride, n, m->bias ? m->bias + p->head * dim : NULL, n_heads * dim);
+        add_bias(r, out, stride, n, m->bias ? m->bias + p->head * dim : NULL, p->n_heads * dim);
         for (size_t i = 0; i < n; i++)
-            for (size_t h = 0; h < n_heads; h++)
+            for (size_t h = 0; h < p->n_heads; h++)
                 take_head(r, p, p->head + h, t + i, out + i * stride + h * dim);
     }
 }
@@ -157,17 +166,19 @@ void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_a
     const mote_model_layer *l = &r->model->layers[layer];
     const mote_linear *m[] = {&l->q, &l->k, &l->v};
     size_t heads[] = {l->rec->n_heads, l->rec->n_kv_heads, l->rec->n_kv_heads}, units[3];
+    size_t most = piece_rows(r) / (l->unit_tiles * MOTE_TILE_ROWS), n;
     for (int role = 0; role < 3; role++)
         units[role] = (heads[role] + l->unit_heads - 1) / l->unit_heads;
     mote_range mine = mote_share(units[0] + units[1] + units[2], thread, r->n_threads);
-    for (size_t u = mine.begin; u < mine.end; u++) {
+    for (size_t u = mine.begin; u < mine.end; u += n) {
         head_piece p = {.l = l, .layer = layer};
         size_t at = u;
         while (at >= units[p.role])
             at -= units[p.role++];
+        n = least(least(mine.end - u, units[p.role] - at), most ? most : 1);
         p.head = at * l->unit_heads;
-        p.n_heads = heads[p.role];
-        project_unit(r, thread, &p, m[p.role], in);
+        p.n_heads = least(n * l->unit_heads, heads[p.role] - p.head);
+        project_piece(r, thread, &p, m[p.role], in);
     }
     if (l->rec->qk_norm == MOTE_QK_NORM_WHOLE) {
         mote_barrier(r, thread);
@@ -195,14 +206,14 @@ void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
                            const mote_norm *post, const mote_acts *in)
 {
     float *out = r->lead->threads[thread].product[0];
-    size_t hidden = r->model->index->hidden, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS;
+    size_t hidden = r->model->index->hidden, step = piece_rows(r) / MOTE_TILE_ROWS;
     mote_range mine = mote_share(tiles_of(&m->w), thread, r->n_threads);
     for (size_t i = mine.begin; i < mine.end; i += step) {
         size_t end = i + step < mine.end ? i + step : mine.end, row = i * MOTE_TILE_ROWS;
         size_t rows = end * MOTE_TILE_ROWS < m->w.rows ? end * MOTE_TILE_ROWS : m->w.rows;
         rows -= row;
         for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
-            size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
+            size_t n = least(r->n_rows - t, MOTE_PRODUCT_TOKENS);
             mote_acts part = acts_at(in, t);
             size_t stride = multiply(r, out, &m->w, &part, n, i, end);
             add_bias(r, out, stride, n, m->bias ? m->bias + row : NULL, rows);
@@ -241,16 +252,15 @@ mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, 
     mote_act_rows *to = &r->lead->mlp;
     bool gated = l->rec->mlp == MOTE_MLP_GATED;
     const mote_linear *first = gated ? &l->gate : &l->up;
-    size_t ff = l->rec->ff, step = MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS,
-           n_tiles = tiles_of(&first->w);
+    size_t ff = l->rec->ff, units = piece_rows(r) / MOTE_PRODUCT_ROWS;
     mote_range mine =
         mote_share((ff + MOTE_PRODUCT_ROWS - 1) / MOTE_PRODUCT_ROWS, thread, r->n_threads);
-    for (size_t u = mine.begin; u < mine.end; u++) {
-        size_t row = u * MOTE_PRODUCT_ROWS, i = u * step;
-        size_t end = i + step < n_tiles ? i + step : n_tiles;
-        size_t rows = ff - row < MOTE_PRODUCT_ROWS ? ff - row : MOTE_PRODUCT_ROWS;
+    for (size_t u = mine.begin; u < mine.end; u += units) {
+        size_t row = u * MOTE_PRODUCT_ROWS, i = row / MOTE_TILE_ROWS;
+        size_t rows = least(ff - row, least(units, mine.end - u) * MOTE_PRODUCT_ROWS);
+        size_t end = i + (rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
         for (size_t t = 0; t < r->n_rows; t += MOTE_PRODUCT_TOKENS) {
-            size_t n = r->n_rows - t < MOTE_PRODUCT_TOKENS ? r->n_rows - t : MOTE_PRODUCT_TOKENS;
+            size_t n = least(r->n_rows - t, MOTE_PRODUCT_TOKENS);
             mote_acts part = acts_at(in, t);
             size_t stride = multiply(r, out[0], &first->w, &part, n, i, end);
             add_bias(r, out[0], stride, n, first->bias ? first->bias + row : NULL, rows);

@@ -29,7 +29,7 @@ ALWAYS void block(float *out, size_t out_stride, const float *x, size_t x_stride
         for (size_t i = 0; i < N; i++) {
             const uint8_t *column = tile + i * w->tile_bytes + c * step;
             if (T == 1)
-                ahead(column);
+                ahead(column, N * w->tile_bytes);
             __m256 w0 = load_weights(column, 0, type), w1 = load_weights(column, 1, type);
             for (size_t t = 0; t < T; t++) {
                 __m256 a = _mm256_broadcast_ss(x + t * x_stride + c);

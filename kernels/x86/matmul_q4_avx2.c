@@ -18,34 +18,36 @@ typedef struct token {
     const int32_t *sums;
 } token;
 
-/* int32 sums of one group of 32 columns: H half lines of rows, T tokens. */
-ALWAYS void sum_group(__m256i sum[4][2], const uint8_t *lines, const token *x, size_t g,
+/* int32 sums of one group of 32 columns, without the levels' offset: H half lines, T tokens. */
+ALWAYS void sum_group(__m256i sum[4][4], const tiles *w, size_t at, const token *x, size_t g,
                       const size_t T, const size_t H, const enum mote_type type)
 {
     const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
     const __m256i levels = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(0, 7, 13, 18, 22, 25, 28, 31, 34, 37, 40, 43, 47, 51, 56, 62));
-    for (size_t t = 0; t < T; t++)
+    for (size_t t = 0; t < T; t++) {
+        __m256i offset = _mm256_mullo_epi32(_mm256_set1_epi32(x[t].sums[g]),
+                                            _mm256_set1_epi32(-MOTE_BOOK_OFFSET));
         for (size_t h = 0; h < H; h++)
-            sum[t][h] = _mm256_setzero_si256();
+            sum[t][h] = type == MOTE_Q4 ? offset : _mm256_setzero_si256();
+    }
 #pragma GCC unroll 4
-    for (size_t j = 0; j < 4; j++) {
-        __m256i lo[2], hi[2];
+    for (size_t j = 0; j < 4; j++)
         for (size_t h = 0; h < H; h++) {
-            __m256i v = load_si(lines + j * MOTE_LINE + 32 * h);
-            lo[h] = _mm256_and_si256(v, low);
-            hi[h] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+            const uint8_t *line = w->first + at + j * MOTE_LINE + half_at(h, 32, w->far_bytes);
+            if (T == 1 && h % 2 == 0)
+                ahead(line, w->bytes);
+            __m256i v = load_si(line);
+            __m256i lo = _mm256_and_si256(v, low);
+            __m256i hi = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
             if (type == MOTE_Q4) {
-                lo[h] = _mm256_shuffle_epi8(levels, lo[h]);
-                hi[h] = _mm256_shuffle_epi8(levels, hi[h]);
+                lo = _mm256_shuffle_epi8(levels, lo);
+                hi = _mm256_shuffle_epi8(levels, hi);
             }
-        }
-        for (size_t t = 0; t < T; t++) {
-            __m256i a = spread_codes(x[t].codes + 32 * g + 8 * j);
-            __m256i b = spread_codes(x[t].codes + 32 * g + 8 * j + 4);
-            for (size_t h = 0; h < H; h++) {
-                __m256i m = _mm256_add_epi16(_mm256_maddubs_epi16(lo[h], a),
-                                             _mm256_maddubs_epi16(hi[h], b));
+            for (size_t t = 0; t < T; t++) {
+                const int8_t *codes = x[t].codes + 32 * g + 8 * j;
+                __m256i m = _mm256_add_epi16(_mm256_maddubs_epi16(lo, spread_codes(codes)),
+                                             _mm256_maddubs_epi16(hi, spread_codes(codes + 4)));
                 if (type == MOTE_Q4)
                     sum[t][h] = _mm256_add_epi32(sum[t][h], _mm256_madd_epi16(m, ones));
                 else
@@ -53,7 +55,6 @@ ALWAYS void sum_group(__m256i sum[4][2], const uint8_t *lines, const token *x, s
                 keep_si(&sum[t][h]);
             }
         }
-    }
     if (type != MOTE_Q4)
         for (size_t t = 0; t < T; t++)
             for (size_t h = 0; h < H; h++)
@@ -70,32 +71,32 @@ ALWAYS __m256 group_scale(const uint8_t *tile, size_t g, size_t half, const enum
     return load_half(tile + (type == MOTE_Q4_1 ? 64 : 32) * g + 16 * half);
 }
 
-/* Rows 8*half .. of a tile, 8*H of them, against T tokens, over all columns. */
-ALWAYS void block(float *out, size_t out_stride, const token *x, const mote_mat *w,
-                  const uint8_t *tile, size_t half, const size_t T, const size_t H,
+/* Half lines half .. half+H-1 of tile i (H of 4: and of tile i + far) against T tokens, over all
+ * columns. */
+ALWAYS void block(float *out, size_t out_stride, const token *x, const mote_mat *m, size_t i,
+                  size_t far, size_t half, const size_t T, const size_t H,
                   const enum mote_type type)
 {
-    const uint8_t *lines = tile + mote_tile_scale_bytes(type, 32, w->k) + 32 * half;
-    __m256 acc[4][2];
+    const size_t scale_bytes = mote_tile_scale_bytes(type, 32, m->k);
+    const tiles w = {m->data + i * m->tile_bytes, m->tile_bytes, far * m->tile_bytes};
+    __m256 acc[4][4];
     for (size_t t = 0; t < T; t++)
         for (size_t h = 0; h < H; h++)
             acc[t][h] = _mm256_setzero_ps();
-    for (size_t g = 0; g < w->k / 32; g++) {
-        __m256i sum[4][2];
-        if (T == 1)
-            for (size_t j = 0; j < 4; j++)
-                ahead(lines + (4 * g + j) * MOTE_LINE);
-        sum_group(sum, lines + 4 * g * MOTE_LINE, x, g, T, H, type);
+    if (T == 1)
+        ahead_scales(&w, scale_bytes, H);
+    for (size_t g = 0; g < m->k / 32; g++) {
+        __m256i sum[4][4];
+        sum_group(sum, &w, scale_bytes + 32 * half + 4 * g * MOTE_LINE, x, g, T, H, type);
         for (size_t h = 0; h < H; h++) {
-            __m256 ws = group_scale(tile, g, half + h, type), minimum;
+            const uint8_t *own = w.first + half_at(h, 0, w.far_bytes);
+            __m256 ws = group_scale(own, g, half + h % 2, type), minimum;
             if (type == MOTE_Q4_1)
-                minimum = load_half(tile + 64 * g + 32 + 16 * (half + h));
+                minimum = load_half(own + 64 * g + 32 + 16 * (half + h % 2));
             for (size_t t = 0; t < T; t++) {
                 __m256 as = _mm256_broadcast_ss(x[t].scales + g);
                 __m256i asum = _mm256_set1_epi32(x[t].sums[g]);
                 __m256i s = sum[t][h];
-                if (type == MOTE_Q4)
-                    s = _mm256_sub_epi32(s, _mm256_mullo_epi32(asum, _mm256_set1_epi32(34)));
                 if (type == MOTE_Q4_0)
                     s = _mm256_sub_epi32(s, _mm256_slli_epi32(asum, 3));
                 acc[t][h] =
@@ -108,19 +109,22 @@ ALWAYS void block(float *out, size_t out_stride, const token *x, const mote_mat 
     }
     for (size_t t = 0; t < T; t++)
         for (size_t h = 0; h < H; h++) {
+            const uint8_t *factors = w.first + half_at(h, 32, w.far_bytes) + 32 * half;
             if (type == MOTE_Q4)
-                acc[t][h] = _mm256_mul_ps(
-                    acc[t][h], _mm256_loadu_ps((const float *)(const void *)tile + 8 * (half + h)));
-            _mm256_storeu_ps(out + t * out_stride + 8 * (half + h), acc[t][h]);
+                acc[t][h] =
+                    _mm256_mul_ps(acc[t][h], _mm256_loadu_ps((const float *)(const void *)factors));
+            _mm256_storeu_ps(out + t * out_stride + half_at(h, 8, 16 * far) + 8 * half, acc[t][h]);
         }
 }
 
 ALWAYS void product(float *out, size_t out_stride, const mote_acts *x, size_t n, const mote_mat *w,
                     size_t begin, size_t end, const enum mote_type type)
 {
+    size_t far = n == 1 ? (end - begin) / 2 : 0;
     for (size_t i = begin; i < end; i++) {
-        const uint8_t *tile = w->data + i * w->tile_bytes;
-        for (size_t t = 0; t < n; t += 4) {
+        if (i == begin + far)
+            i += far; /* the second half came with the first */
+        for (size_t t = 0; i < end && t < n; t += 4) {
             float *o = out + t * out_stride + 16 * (i - begin);
             token toks[4];
             for (size_t j = 0; j < 4; j++) {
@@ -129,16 +133,18 @@ ALWAYS void product(float *out, size_t out_stride, const mote_acts *x, size_t n,
                     (token){x->codes + row * x->code_stride, x->scales + row * x->group_stride,
                             x->sums + row * x->group_stride};
             }
-            if (n - t == 1)
-                block(o, out_stride, toks, w, tile, 0, 1, 2, type);
+            if (n - t == 1 && i < begin + far)
+                block(o, out_stride, toks, w, i, far, 0, 1, 4, type);
+            else if (n - t == 1)
+                block(o, out_stride, toks, w, i, 0, 0, 1, 2, type);
             else if (n - t == 2)
-                block(o, out_stride, toks, w, tile, 0, 2, 2, type);
+                block(o, out_stride, toks, w, i, 0, 0, 2, 2, type);
             else
                 for (size_t half = 0; half < 2; half++) {
                     if (n - t == 3)
-                        block(o, out_stride, toks, w, tile, half, 3, 1, type);
+                        block(o, out_stride, toks, w, i, 0, half, 3, 1, type);
                     else
-                        block(o, out_stride, toks, w, tile, half, 4, 1, type);
+                        block(o, out_stride, toks, w, i, 0, half, 4, 1, type);
                 }
         }
     }

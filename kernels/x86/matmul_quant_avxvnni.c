@@ -135,7 +135,7 @@ ALWAYS void multiply_group(__m256 *acc, const chunk *c, const tokens *x, const m
                                                : _mm256_set1_epi32(c->start[t][g % CHUNK]);
     if (T <= 4 && half == 0)
         for (size_t j = 0; j < (type == MOTE_Q8 ? 8 : 4); j++)
-            ahead(lines + j * MOTE_LINE);
+            ahead(lines + j * MOTE_LINE, 8192);
     if (type != MOTE_Q8)
         sum_q4(sum, lines, x, T, H, type);
     else if (whole)
