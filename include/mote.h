@@ -236,7 +236,8 @@ typedef struct mote_hooks {
 } mote_hooks;
 
 /* Runs the rows through the model. `lead` gives scratch and logits space (its n_batch >= n_rows);
- * it need not be among the rows. team NULL: one thread. On success every session has grown by its
+ * it need not be among the rows, but no session of them has another model or KV type, or more
+ * positions than it. team NULL: one thread. On success every session has grown by its
  * rows; on any error none has.  MOTE_ERR_LIMIT: a position beyond a session's capacity or out of
  * order, a token outside the vocabulary, too many rows. MOTE_ERR_FILE: a logit is not finite. */
 mote_status mote_forward(mote_session *lead, const mote_row *rows, size_t n_rows,

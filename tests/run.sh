@@ -79,6 +79,7 @@ test)
         [ "$file" = tests/cli/frame.py ] || script "$file"
     done
     script tests/corpus/run.py
+    script tests/fuzz/seeds.py
     suite lint tests/lint.sh "$build"
     ;;
 golden) goldens ;;
