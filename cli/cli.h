@@ -38,7 +38,7 @@ typedef struct cli_opts {
     int64_t seed, repeats, window;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
-    bool tokenizer_only, roofline, help;
+    bool tokenizer_only, roofline, check, no_check, help;
 } cli_opts;
 
 typedef struct cli_command {
@@ -57,7 +57,7 @@ enum {
     OPT_SAMPLE = 1 << 2, /* sampling and its end */
     OPT_CHAT = 1 << 3,   /* -sys */
     OPT_MEMORY = 1 << 4, /* -c, -b, -t, --kv */
-    OPT_CPU = 1 << 5,    /* --isa, --blas */
+    OPT_CPU = 1 << 5,    /* --isa, --blas, --check */
     OPT_JSON = 1 << 6,   /* --json */
     OPT_JSONL = 1 << 7,  /* --jsonl */
     OPT_OUTPUT = 1 << 8, /* -o FILE, --force */
@@ -190,9 +190,10 @@ typedef struct cli_engine {
     cli_memory used;
 } cli_engine;
 
-enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8 };
+enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8, NEED_SOUND = 16 };
 
-/* Maps and checks the file and makes what is needed (NEED: an error if it has none). */
+/* Maps and checks the file and makes what is needed (NEED: an error if it has none). SOUND: the
+ * checksums of all tensors are right; --check and --no-check decide, else the size of the file. */
 int cli_engine_open(cli_engine *e, const cli_opts *o, unsigned need);
 void cli_engine_close(cli_engine *e);
 /* Session options from -c -b -t --kv. n_ctx: what to use without -c. */

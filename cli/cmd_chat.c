@@ -217,7 +217,7 @@ int cmd_chat(const cli_opts *o)
         return cli_no_memory();
     cli_catch_signals();
     c->terminal = isatty(STDIN_FILENO);
-    int code = cli_engine_open(&c->engine, o, NEED_MODEL | NEED_TOKENIZER);
+    int code = cli_engine_open(&c->engine, o, NEED_MODEL | NEED_TOKENIZER | NEED_SOUND);
     if (!code)
         code = begin(c);
     if (!code)

@@ -109,10 +109,10 @@ int cmd_compare(const cli_opts *o)
         return cli_error(EXIT_USAGE, NULL, "compare wants two models (mote compare --help)");
     other.model = o->other;
     cli_catch_signals();
-    int code = cli_engine_open(&first, o, NEED_MODEL | (o->ids ? 0u : NEED_TOKENIZER));
+    int code = cli_engine_open(&first, o, NEED_MODEL | NEED_SOUND | (o->ids ? 0u : NEED_TOKENIZER));
     if (code)
         return code;
-    code = cli_engine_open(&second, &other, NEED_MODEL);
+    code = cli_engine_open(&second, &other, NEED_MODEL | NEED_SOUND);
     if (!code) {
         code = run(&w, &c, &out);
         cli_engine_close(&second);

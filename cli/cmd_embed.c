@@ -94,7 +94,7 @@ int cmd_embed(const cli_opts *o)
     cli_encoder x = {0};
     cli_out out = {.n = 0};
     cli_catch_signals();
-    int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
+    int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER | NEED_SOUND);
     if (code)
         return code;
     code = cli_encoder_open(&x, &e, false);

@@ -313,7 +313,7 @@ int cmd_logits(const cli_opts *o)
     if (!o->jsonl && (!o->ids || !o->output))
         return cli_error(EXIT_USAGE, NULL, "mote logits wants --jsonl, or --ids IDS and -o FILE");
     cli_catch_signals();
-    int code = cli_engine_open(&e, o, NEED_MODEL);
+    int code = cli_engine_open(&e, o, NEED_MODEL | NEED_SOUND);
     if (code)
         return code;
     if (o->jsonl)

@@ -49,7 +49,8 @@ int cmd_perplexity(const cli_opts *o)
         .engines = {&engine}, .n_engines = 1, .term = add_term, .end = end_window, .user = &m};
     cli_out out = {.n = 0};
     cli_catch_signals();
-    int code = cli_engine_open(&engine, o, NEED_MODEL | (o->ids ? 0u : NEED_TOKENIZER));
+    int code =
+        cli_engine_open(&engine, o, NEED_MODEL | NEED_SOUND | (o->ids ? 0u : NEED_TOKENIZER));
     if (code)
         return code;
     m.n_vocab = engine.info.n_vocab;

@@ -165,7 +165,7 @@ int cmd_run(const cli_opts *o)
     cli_out out = {.n = 0};
     double start = cli_seconds();
     cli_catch_signals();
-    int code = cli_engine_open(&e, o, NEED_MODEL | NEED_TOKENIZER);
+    int code = cli_engine_open(&e, o, NEED_MODEL | NEED_TOKENIZER | NEED_SOUND);
     if (code)
         return code;
     code = o->jsonl ? run_lines(&e, &out) : run_one(&e, &out, start);

@@ -126,7 +126,9 @@ mote_text mote_image_table(const mote_image *image, uint32_t i);
 
 /* The JSON header is the canonical one and its checksum is right. */
 mote_status mote_image_verify_header(const mote_image *image, mote_error *err);
-/* Reads a whole tensor: checksum, and all values (scales too) are finite. */
+/* Reads a whole tensor: its checksum. */
+mote_status mote_image_check_tensor(const mote_image *image, size_t i, mote_error *err);
+/* The same, and all values (scales too) are finite. */
 mote_status mote_image_verify_tensor(const mote_image *image, size_t i, mote_error *err);
 
 /* ---- the model ---------------------------------------------------------------------------- */
