@@ -106,7 +106,7 @@ objs = $(patsubst %.c,$(B)/%.o,$(1))
 DEPS := $(patsubst %.o,%.d,$(call objs,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(CHECK_SRC) \
           $(FUZZ_SRC) tests/fuzz/replay.c tests/fuzz/engine.c))
 
-.PHONY: all help deps demo test check fuzz faults test-arm golden corpus asan ubsan tsan format lint clean
+.PHONY: all help deps demo test check fuzz faults analyze test-arm golden corpus asan ubsan tsan format lint clean
 .PHONY: tests-built
 all: need $(B)/mote $(B)/libmote.a ## build the program and the library (default)
 
@@ -184,6 +184,9 @@ fuzz: ## every fuzz target for T seconds under ASan and UBSan (T=60 TARGETS="ima
 
 faults: tests-built ## every allocation and file call fails once, kills, limits, odd surroundings
 	@tests/run.sh $(B) faults
+
+analyze: ## gcc -fanalyzer, clang-tidy and cppcheck, those that are there
+	@tests/analyze.sh
 
 format: ## lay the sources out
 	@clang-format -i $$(git ls-files '*.c' '*.h' '*.inc')

@@ -159,8 +159,8 @@ static void pool_run(void *user, void (*fn)(void *arg, uint32_t thread), void *a
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
 
-/* Workers take no signals, which are for the program's own threads; but those that a fault of theirs
- * raises (a mapped file that shrinks) must reach the program's handler. */
+/* Workers take no signals, which are for the program's own threads; but those that a fault of
+ * theirs raises (a mapped file that shrinks) must reach the program's handler. */
 static bool start(mote_pool *p)
 {
     static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL};

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh BUILD_DIR test|golden|corpus|faults: runs suites and adds up. A suite is a program that ends with
-# a line "N passed, N failed" and may say "skip NAME: WHY" before. The last line here is
+# run.sh BUILD_DIR test|golden|corpus|faults: runs suites and adds up. A suite is a program that
+# ends with a line "N passed, N failed" and may say "skip NAME: WHY" before. The last line here is
 # "N passed, N failed"; the exit code is 1 if anything failed.
 set -u
 build=${1:?usage: tests/run.sh BUILD_DIR test|golden|corpus|faults}

@@ -42,7 +42,8 @@ __attribute__((destructor)) static void report(void)
 /* Does this call fail? Sets errno. */
 static int fails(const char *of)
 {
-    if (!ready || strcmp(of, kind) != 0 || __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) != wanted)
+    if (!ready || strcmp(of, kind) != 0 ||
+        __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) != wanted)
         return 0;
     errno = how;
     return 1;
@@ -88,8 +89,9 @@ int openat(int dir, const char *path, int flags, ...)
     va_start(args, flags);
     mode_t mode = va_arg(args, mode_t);
     va_end(args);
-    return fails("open") ? -1 : REAL(int, openat, int, const char *, int, mode_t)(dir, path, flags,
-                                                                                  mode);
+    return fails("open")
+               ? -1
+               : REAL(int, openat, int, const char *, int, mode_t)(dir, path, flags, mode);
 }
 
 /* Half of what was asked, if there is more than one byte. */

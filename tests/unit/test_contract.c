@@ -344,7 +344,7 @@ TEST(batch_equals_alone)
     batch_equals_alone_of(&latent);
 }
 
-/* Both were found by the fuzz target `calls`: two rows for one position, scratch of another type. */
+/* Both were found by the fuzz target `calls`: two rows for a position, scratch of another type. */
 TEST(forward_refuses_rows_that_do_not_go_together)
 {
     tiny_opts o = tiny_defaults();
