@@ -12,6 +12,7 @@ work=$(dirname "$fuzzer")
 [ $# -gt 0 ] || set -- $("$fuzzer" 2>&1 | sed -n 's/^FUZZ_TARGET must be one of: //p')
 mkdir -p "$work/findings" "$work/seeds"
 python3 "$here/seeds.py" "$work/seeds" || exit 1
+export ASAN_OPTIONS="${ASAN_OPTIONS:-malloc_context_size=3:quarantine_size_mb=8}"
 bad=0
 for target in "$@"; do
     case $target in
