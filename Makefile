@@ -3,6 +3,7 @@
 #   CONFIG=emulate  x86 tiers this machine lacks, by SIMDe; for tests only (decisions/0007)
 #   CONVERT=0   leave the converter out (then nothing but libc is linked)
 #   BLAS=0|1    OpenBLAS variant; used when found
+#   FUZZ_CC     a clang with libFuzzer, for `make fuzz`
 #   V=1         show commands
 
 CONFIG  ?= release
@@ -15,6 +16,7 @@ endif
 ifneq ($(filter default undefined,$(origin AR)),)
 AR := ar
 endif
+FUZZ_CC ?= clang
 Q       := $(if $(V),,@)
 say      = @printf '  %-4s %s\n' $(1) $(2)
 
@@ -39,6 +41,8 @@ OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fn
 OPT_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
 OPT_tsan    := -O1 -g -fsanitize=thread
 OPT_emulate := -O1 -g
+OPT_fuzz    := -O1 -gline-tables-only -fsanitize=address,undefined,float-cast-overflow \
+               -fsanitize=fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT  ?= $(OPT_$(CONFIG))
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Wundef -Wformat=2 $(WERROR)
@@ -54,7 +58,7 @@ KERNEL_OPT ?= -O3
 AVX2       := -mavx2 -mfma -mf16c
 AVXVNNI    := $(AVX2) -mavxvnni
 AVX512VNNI := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
-ifneq ($(filter asan ubsan tsan,$(CONFIG)),)
+ifneq ($(filter asan ubsan tsan fuzz,$(CONFIG)),)
 # Unrolled as far as they are, these take minutes with UBSan's checks; AddressSanitizer stays.
 AVXVNNI    += -O1 -fno-sanitize=undefined
 AVX512VNNI += -O1 -fno-sanitize=undefined
@@ -72,7 +76,7 @@ $(B)/kernels/%_neon.o: ISA := $(KERNEL_OPT)
 $(B)/kernels/%_dotprod.o: ISA := $(KERNEL_OPT) -march=armv8.2-a+dotprod
 $(B)/kernels/blas/%.o: ISA := $(BLAS_INC)
 $(B)/bench/%.o: ISA := $(BLAS_INC) $(if $(filter emulate,$(CONFIG)),-DPROBE_EMULATED=1)
-$(B)/tools/convert/%.o: ISA := $(TOOL_INC) $(KERNEL_OPT)
+$(B)/tools/convert/%.o $(B)/tests/fuzz/%.o: ISA := $(TOOL_INC) $(KERNEL_OPT)
 
 # ---- sources -----------------------------------------------------------------------------------
 KERNELS := $(sort $(wildcard kernels/*.c kernels/ref/*.c))
@@ -95,10 +99,14 @@ else
 UNIT_SRC := $(filter-out tests/unit/test_convert%.c,$(UNIT_SRC))
 endif
 CHECK_SRC := $(sort $(wildcard tests/check/*.c)) bench/probe.c
+# What the targets of the fuzzer call: no files of main().
+FUZZ_SRC := $(filter-out tests/fuzz/replay.c tests/fuzz/engine.c,$(wildcard tests/fuzz/*.c)) \
+            cli/json.c cli/stop.c tests/unit/tiny.c tests/unit/random.c $(wildcard tools/convert/*.c)
 objs = $(patsubst %.c,$(B)/%.o,$(1))
-DEPS := $(patsubst %.o,%.d,$(call objs,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(CHECK_SRC)))
+DEPS := $(patsubst %.o,%.d,$(call objs,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(CHECK_SRC) \
+          $(FUZZ_SRC) tests/fuzz/replay.c tests/fuzz/engine.c))
 
-.PHONY: all help deps demo test check test-arm golden corpus asan ubsan tsan format lint clean
+.PHONY: all help deps demo test check fuzz faults analyze test-arm golden corpus asan ubsan tsan format lint clean
 .PHONY: tests-built
 all: need $(B)/mote $(B)/libmote.a ## build the program and the library (default)
 
@@ -149,7 +157,15 @@ $(B)/check: $(call objs,$(CHECK_SRC)) $(B)/libmote.a
 	$(call say,ld,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(BLAS_LIBS) -lm -lpthread
 
-tests-built: all $(B)/unit $(B)/check
+$(B)/replay: $(call objs,$(FUZZ_SRC) tests/fuzz/replay.c) $(B)/libmote.a
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
+
+$(B)/fuzzer: $(call objs,$(FUZZ_SRC) tests/fuzz/engine.c) $(B)/libmote.a
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
+
+tests-built: all $(B)/unit $(B)/check $(if $(filter 1,$(CONVERT)),$(B)/replay)
 
 test: tests-built ## everything offline
 	@tests/run.sh $(B) test
@@ -168,6 +184,16 @@ corpus: tests-built ## every malformed file
 
 asan ubsan tsan: ## the test suite under a sanitizer
 	@$(MAKE) CONFIG=$@ test
+
+fuzz: ## every fuzz target for T seconds under ASan and UBSan (T=60 TARGETS="image hub")
+	@$(MAKE) CC=$(FUZZ_CC) CONFIG=fuzz BLAS=0 build/fuzz/fuzzer
+	@tests/fuzz/fuzz.sh build/fuzz/fuzzer $(or $(T),60) $(TARGETS)
+
+faults: tests-built ## every allocation and file call fails once, kills, limits, odd surroundings
+	@tests/run.sh $(B) faults
+
+analyze: ## gcc -fanalyzer, clang-tidy and cppcheck, those that are there
+	@tests/analyze.sh
 
 format: ## lay the sources out
 	@clang-format -i $$(git ls-files '*.c' '*.h' '*.inc')

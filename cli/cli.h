@@ -49,7 +49,7 @@ typedef struct cli_opts {
     double memory; /* megabytes; 0: what there is */
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
-    bool tokenizer_only, roofline, help, lookup, no_loop_stop, no_history;
+    bool tokenizer_only, roofline, check, no_check, help, lookup, no_loop_stop, no_history;
 } cli_opts;
 
 typedef struct cli_command {
@@ -68,7 +68,7 @@ enum {
     OPT_SAMPLE = 1 << 2, /* sampling and its end */
     OPT_CHAT = 1 << 3,   /* -sys */
     OPT_MEMORY = 1 << 4, /* -c, -b, -t, --kv */
-    OPT_CPU = 1 << 5,    /* --isa, --blas */
+    OPT_CPU = 1 << 5,    /* --isa, --blas, --check */
     OPT_JSON = 1 << 6,   /* --json */
     OPT_JSONL = 1 << 7,  /* --jsonl */
     OPT_OUTPUT = 1 << 8, /* -o FILE, --force */
@@ -230,7 +230,8 @@ typedef struct cli_engine {
     cli_memory used;
 } cli_engine;
 
-/* WILL_RUN: refuse a file larger than the memory there is before any of its tensors is read. */
+/* WILL_RUN: refuse a file larger than the memory there is before any of its tensors is read, and
+ * one whose checksums are wrong (--check and --no-check decide, else the size of the file). */
 enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8, WILL_RUN = 16 };
 
 /* Maps and checks the file and makes what is needed (NEED: an error if it has none). */

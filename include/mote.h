@@ -126,7 +126,9 @@ mote_text mote_image_table(const mote_image *image, uint32_t i);
 
 /* The JSON header is the canonical one and its checksum is right. */
 mote_status mote_image_verify_header(const mote_image *image, mote_error *err);
-/* Reads a whole tensor: checksum, and all values (scales too) are finite. */
+/* Reads a whole tensor: its checksum. */
+mote_status mote_image_check_tensor(const mote_image *image, size_t i, mote_error *err);
+/* The same, and all values (scales too) are finite. */
 mote_status mote_image_verify_tensor(const mote_image *image, size_t i, mote_error *err);
 
 /* ---- the model ---------------------------------------------------------------------------- */
@@ -251,7 +253,8 @@ typedef struct mote_hooks {
 } mote_hooks;
 
 /* Runs the rows through the model. `lead` gives scratch and logits space (its n_batch >= n_rows);
- * it need not be among the rows. team NULL: one thread. On success every session has grown by its
+ * it need not be among the rows, but no session of them has another model or KV type, or more
+ * positions than it. team NULL: one thread. On success every session has grown by its
  * rows; on any error none has.  MOTE_ERR_LIMIT: a position beyond a session's capacity or out of
  * order, a token outside the vocabulary, too many rows. MOTE_ERR_FILE: a logit is not finite. */
 mote_status mote_forward(mote_session *lead, const mote_row *rows, size_t n_rows,

@@ -1,4 +1,5 @@
-/* crc32c.c: CRC32C (Castagnoli), eight bytes a step; with the CPU's instruction where there is one.
+/* crc32c.c: CRC32C (Castagnoli), eight bytes a step; with the CPU's instruction where there is one,
+ * on three pieces of the data at a time, since one has to wait for itself.
  *
  * A CRC is linear: the table entry of a byte is the sum (xor) of the entries of its bits. So eight
  * constants make a table of 256, and the tables below are written by the preprocessor.
@@ -69,32 +70,56 @@ static uint32_t update_by_table(uint32_t crc, const uint8_t *p, size_t n)
 }
 
 #if defined __x86_64__
+#define TARGET __attribute__((target("sse4.2")))
+#define STEP(crc, word) (uint32_t) _mm_crc32_u64((crc), (word))
+
 /* Asking the CPU is slow in a virtual machine: only worth it for long pieces. */
 static int has_instruction(size_t n)
 {
     unsigned a, b, c = 0, d;
     return n >= 4096 && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_2);
 }
-
-__attribute__((target("sse4.2"))) static uint32_t update_by_instruction(uint32_t crc,
-                                                                        const uint8_t *p, size_t n)
-{
-    uint64_t r = crc, word;
-    for (; n >= 8; n -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        r = _mm_crc32_u64(r, word);
-    }
-    return update_by_table((uint32_t)r, p, n);
-}
 #elif defined __ARM_FEATURE_CRC32
-static int has_instruction(size_t n) { return n >= 8; }
+#define TARGET
+#define STEP(crc, word) __crc32cd((crc), (word))
 
-static uint32_t update_by_instruction(uint32_t crc, const uint8_t *p, size_t n)
+static int has_instruction(size_t n) { return n >= 8; }
+#endif
+
+#ifdef STEP
+/* Product of two polynomials modulo CRC32C's. The highest bit is the coefficient of x^0. */
+static uint32_t multiply(uint32_t a, uint32_t b)
 {
-    uint64_t word;
+    uint32_t product = 0;
+    for (; a; a <<= 1) {
+        product ^= b & (0u - (a >> 31));
+        b = b >> 1 ^ (0x82f63b78u & (0u - (b & 1)));
+    }
+    return product;
+}
+
+/* What zero bytes behind a piece make of its register: a product with x^(8 * bytes). */
+enum { PIECE = 4096 };
+#define X_PIECE 0x35d73a62u      /* x^(8 * PIECE) */
+#define X_TWO_PIECES 0x28461564u /* x^(16 * PIECE) */
+
+TARGET static uint32_t update_by_instruction(uint32_t crc, const uint8_t *p, size_t n)
+{
+    uint64_t word[3];
+    for (; n >= 3 * PIECE; n -= 3 * PIECE, p += 3 * PIECE) {
+        uint32_t second = 0, third = 0;
+        for (size_t i = 0; i < PIECE; i += 8) {
+            for (size_t k = 0; k < 3; k++)
+                memcpy(&word[k], p + k * PIECE + i, 8);
+            crc = STEP(crc, word[0]);
+            second = STEP(second, word[1]);
+            third = STEP(third, word[2]);
+        }
+        crc = multiply(crc, X_TWO_PIECES) ^ multiply(second, X_PIECE) ^ third;
+    }
     for (; n >= 8; n -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        crc = __crc32cd(crc, word);
+        memcpy(word, p, 8);
+        crc = STEP(crc, word[0]);
     }
     return update_by_table(crc, p, n);
 }

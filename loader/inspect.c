@@ -70,6 +70,17 @@ mote_text mote_image_table(const mote_image *image, uint32_t i)
     return (mote_text){"", 0};
 }
 
+mote_status mote_image_check_tensor(const mote_image *image, size_t i, mote_error *err)
+{
+    const mote_tensor *t = mote_tensor_records(image->index) + i;
+    char name[64];
+    uint32_t crc = mote_crc32c(0, image->data + t->offset, t->bytes);
+    if (crc == t->crc)
+        return MOTE_OK;
+    mote_tensor_name(t->place, t->kind, name);
+    return mote_fail_got(err, MOTE_ERR_FILE, "checksum", name, crc, t->crc);
+}
+
 mote_status mote_image_verify_header(const mote_image *image, mote_error *err)
 {
     const mote_index *x = image->index;

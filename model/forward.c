@@ -165,11 +165,13 @@ static mote_status check_rows(const mote_session *lead, const mote_row *rows, si
     if (!n_rows || n_rows > lead->opts.n_batch)
         return mote_fail_got(err, limit, "rows in one call", NULL, n_rows, lead->opts.n_batch);
     for (size_t i = 0; i < n_rows; i++) {
-        const mote_session *s = rows[i].session;
+        mote_session *s = rows[i].session;
         bool follows = i && rows[i - 1].session == s;
         uint64_t pos = follows ? (uint64_t)rows[i - 1].pos + 1 : s->length;
-        if (s->model != lead->model || s->opts.n_ctx > lead->opts.n_ctx)
-            return mote_fail(err, limit, "a session of another model or larger context", NULL);
+        if (s->model != lead->model || s->opts.kv != lead->opts.kv ||
+            s->opts.n_ctx > lead->opts.n_ctx)
+            return mote_fail(err, limit, "a session of another model, KV type or larger context",
+                             NULL);
         if (rows[i].token < 0 || (size_t)rows[i].token >= n_vocab)
             return mote_fail_got(err, limit, "token outside the vocabulary", NULL,
                                  (uint64_t)(int64_t)rows[i].token, n_vocab);
@@ -178,6 +180,9 @@ static mote_status check_rows(const mote_session *lead, const mote_row *rows, si
         if (rows[i].pos >= s->opts.n_ctx)
             return mote_fail_got(err, limit, "position beyond the context", NULL, rows[i].pos,
                                  s->opts.n_ctx);
+        if (!follows && s->met)
+            return mote_fail(err, limit, "rows of a session that are apart", NULL);
+        s->met = true;
         *n_logits += rows[i].want_logits;
     }
     if (*n_logits > lead->opts.n_logits)
@@ -196,6 +201,8 @@ mote_status mote_forward(mote_session *lead, const mote_row *rows, size_t n_rows
                   .n_threads = team ? team->n_threads : 1,
                   .hooks = hooks};
     mote_status s = check_rows(lead, rows, n_rows, &r.n_logits, err);
+    for (size_t i = 0; i < n_rows; i++)
+        rows[i].session->met = false;
     if (s)
         return s;
     if (r.n_threads > lead->opts.n_threads)

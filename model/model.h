@@ -149,6 +149,7 @@ struct mote_session {
     mote_session_opts opts;
     uint32_t length;
     bool long_rope;    /* turns by mote_layer.rope_long */
+    bool met;          /* while rows are checked: it has some of them */
     mote_kv_layer *kv; /* [n_layers] */
     /* scratch, when n_batch > 0 */
     mote_row *rows;             /* [n_batch], for mote_generate */

@@ -159,9 +159,11 @@ static void pool_run(void *user, void (*fn)(void *arg, uint32_t thread), void *a
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
 
-/* Workers take no signals: those are for the program's own threads. */
+/* Workers take no signals, which are for the program's own threads; but those that a fault of
+ * theirs raises (a mapped file that shrinks) must reach the program's handler. */
 static bool start(mote_pool *p)
 {
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL};
     pthread_attr_t attr;
     sigset_t all, before;
     bool ok = pthread_attr_init(&attr) == 0;
@@ -169,6 +171,8 @@ static bool start(mote_pool *p)
         return false;
     ok = pthread_attr_setstacksize(&attr, STACK_BYTES) == 0;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (uint32_t i = 0; ok && i + 1 < p->team.n_threads; i++) {
         worker *w = &p->workers[i];

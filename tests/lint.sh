@@ -108,6 +108,12 @@ else
         grep -vE ' _GLOBAL_OFFSET_TABLE_$|^matmul_blas[.]o (cblas_|openblas_)[a-z_]*$' |
         sed 's/ / needs /' | rule "the library needs four functions of libc"
 
+    # The hosted files may use the system, but not end, print, or change the process they are in.
+    unfit='_?exit|_Exit|abort|raise|kill|__assert_fail|atexit|fork|chdir|signal|sigaction|setlocale'
+    unfit="$unfit|(__)?(v?f?printf|puts|perror)(_chk)?|(secure_)?getenv|setenv"
+    nm -A "$build/libmote.a" 2>/dev/null | grep -E "_posix[.]o:.* U ($unfit)\$" |
+        rule "the hosted part lets its process be"
+
     nm -A --defined-only --extern-only "$build/libmote.a" 2>/dev/null |
         awk -F'[: ]+' '$NF !~ /^mote_/ { print $2 ": " $NF }' | rule "public names begin with mote_"
 

@@ -1,10 +1,10 @@
 #!/bin/sh
-# run.sh BUILD_DIR test|golden|corpus: runs suites and adds up. A suite is a program that ends with
-# a line "N passed, N failed" and may say "skip NAME: WHY" before. The last line here is
+# run.sh BUILD_DIR test|golden|corpus|faults: runs suites and adds up. A suite is a program that
+# ends with a line "N passed, N failed" and may say "skip NAME: WHY" before. The last line here is
 # "N passed, N failed"; the exit code is 1 if anything failed.
 set -u
-build=${1:?usage: tests/run.sh BUILD_DIR test|golden|corpus}
-what=${2:?usage: tests/run.sh BUILD_DIR test|golden|corpus}
+build=${1:?usage: tests/run.sh BUILD_DIR test|golden|corpus|faults}
+what=${2:?usage: tests/run.sh BUILD_DIR test|golden|corpus|faults}
 cd "$(dirname "$0")/.." || exit 1
 
 export MOTE_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
@@ -79,10 +79,13 @@ test)
         [ "$file" = tests/cli/frame.py ] || script "$file"
     done
     script tests/corpus/run.py
+    script tests/fuzz/seeds.py
+    script tests/faults/faults.py
     suite lint tests/lint.sh "$build"
     ;;
 golden) goldens ;;
 corpus) script tests/corpus/run.py ;;
+faults) script tests/faults/faults.py --all ;;
 *)
     echo "tests/run.sh: no such set of suites: $what" >&2
     exit 2

@@ -92,8 +92,11 @@ typedef struct tok_encoder {
 /* Takes bytes (rounded up to 16) from the front of the scratch; NULL and e->full: too little. */
 void *mote_tok_take(tok_encoder *e, size_t bytes);
 
+/* Ids of damaged tables may be beyond the vocabulary; those are left out. */
 static inline void tok_emit(tok_encoder *e, uint32_t id)
 {
+    if (id >= e->t->h->n_vocab)
+        return;
     if (e->n_ids < e->cap)
         e->ids[e->n_ids++] = (int32_t)id;
     else

@@ -1,11 +1,12 @@
 #!/bin/sh
 # deps.sh [--all]: installs what the build and the demo need, on Debian and its derivatives;
-# elsewhere it prints the list. Does nothing when all is there. --all: also OpenBLAS, clang and
-# clang-format, which nothing needs.
+# elsewhere it prints the list. Does nothing when all is there. --all: also OpenBLAS, clang with
+# libFuzzer, clang-format and cppcheck, which nothing needs.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
 have_library() { have pkg-config && pkg-config --exists "$1" 2>/dev/null; }
+have_fuzzer() { ls "$(clang -print-runtime-dir)" 2>/dev/null | grep -q 'clang_rt[.]fuzzer'; }
 have_pip() { python3 -m pip --version >/dev/null 2>&1; }
 can_link() { # the C library's own files may be missing though there is a compiler
     printf '#include <stdio.h>\nint main(void) { return 0; }\n' |
@@ -24,7 +25,10 @@ have_pip || need python3-pip python3-venv
 if [ "${1:-}" = "--all" ]; then
     have_library openblas || need libopenblas-dev
     have clang || need clang
+    have_fuzzer || need libclang-rt-dev
     have clang-format || need clang-format
+    have clang-tidy || need clang-tidy
+    have cppcheck || need cppcheck
 fi
 
 if [ -z "$missing" ]; then

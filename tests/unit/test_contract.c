@@ -343,3 +343,28 @@ TEST(batch_equals_alone)
     batch_equals_alone_of(&experts);
     batch_equals_alone_of(&latent);
 }
+
+/* Both were found by the fuzz target `calls`: two rows for a position, scratch of another type. */
+TEST(forward_refuses_rows_that_do_not_go_together)
+{
+    tiny_opts o = tiny_defaults();
+    mote_session_opts so = {16, MOTE_KV_F16, 3, 1, 1};
+    tiny_model t;
+    mote_error err;
+    REQUIRE(tiny_open(&t, &o, NULL));
+    mote_session *a = tiny_session(t.model, &so), *b = tiny_session(t.model, &so);
+    so.kv = MOTE_KV_Q8;
+    mote_session *q8 = tiny_session(t.model, &so);
+    if (CHECK(a && b && q8)) {
+        mote_row apart[] = {{1, 0, a, false}, {2, 0, b, false}, {3, 0, a, true}};
+        mote_row guest[] = {{1, 0, q8, true}};
+        CHECK(mote_forward(a, apart, 3, NULL, NULL, &err) == MOTE_ERR_LIMIT);
+        CHECK(mote_forward(a, guest, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT);
+        CHECK(mote_session_length(a) + mote_session_length(b) + mote_session_length(q8) == 0);
+        CHECK(mote_forward(a, apart, 2, NULL, NULL, &err) == MOTE_OK);
+    }
+    free(q8);
+    free(b);
+    free(a);
+    tiny_close(&t);
+}

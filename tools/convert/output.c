@@ -12,7 +12,8 @@
 
 static mote_status fail_io(const output *o, const char *what)
 {
-    return convert_fail(o->err, MOTE_ERR_IO, "%s: %s: %s", o->opts->output, what, strerror(errno));
+    return convert_fail(o->err, errno == ENOMEM ? MOTE_ERR_MEMORY : MOTE_ERR_IO, "%s: %s: %s",
+                        o->opts->output, what, strerror(errno));
 }
 
 mote_status output_check(const mote_convert_opts *opts, mote_convert_error *err)

@@ -240,6 +240,9 @@ mote_status source_open(source *s, const mote_convert_opts *opts, mote_convert_e
     if (!name)
         return err->status;
     int dir = open(opts->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 && errno != ENOTDIR)
+        return convert_fail(err, MOTE_ERR_IO, "%s: cannot be opened: %s", opts->source,
+                            strerror(errno));
     mote_status status = source_set_text(s, MOTE_STR_NAME, name, strlen(name));
     if (!status)
         status = dir >= 0 ? hub_open(s, dir) : open_file(s, name);

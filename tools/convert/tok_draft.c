@@ -89,12 +89,13 @@ mote_status draft_reserve(tok_draft *d, size_t n_merges, size_t n_added)
 {
     d->merges = pool_take(&d->pool, n_merges, sizeof *d->merges, d->err);
     d->added = d->merges ? pool_take(&d->pool, n_added, sizeof *d->added, d->err) : NULL;
-    return d->added ? MOTE_OK : d->err->status;
+    d->joined = d->added ? pool_take(&d->pool, 2, TOK_MAX_PIECE, d->err) : NULL;
+    return d->joined ? MOTE_OK : d->err->status;
 }
 
 mote_status draft_merge(tok_draft *d, uint32_t left, uint32_t right, uint32_t rank)
 {
-    char joined[2 * TOK_MAX_PIECE];
+    char *joined = d->joined;
     mote_text a = d->texts[left], b = d->texts[right];
     memcpy(joined, a.ptr, a.bytes);
     memcpy(joined + a.bytes, b.ptr, b.bytes);

@@ -36,6 +36,7 @@ typedef struct tok_draft {
     size_t n_slots;
     tok_merge *merges; /* rank, id set */
     size_t n_merges;
+    char *joined; /* [2 * TOK_MAX_PIECE]: room to join two entries */
     draft_added *added;
     size_t n_added;
     double *scores; /* [n + 1]: Unigram; else NULL */
