@@ -90,7 +90,7 @@ static const option options[] = {
     {"-o", "--output", TEXT, OPT_OUTPUT, AT(output), 0, 0, NULL, "FILE", "the file to make"},
     {NULL, "--force", FLAG, OPT_OUTPUT, AT(force), 0, 0, NULL, NULL, "replace an existing file"},
     {NULL, "--type", CHOICE, OPT_CONVERT, AT(type), 0, 0, NULL, "f32|bf16|f16|q8|q4|keep",
-     "type of the weights; keep (GGUF): code for code; without it: keep for GGUF, else bf16"},
+     "type of the weights; keep (GGUF): code for code; without it: keep for GGUF, else bf16 (f16 stays f16)"},
     {NULL, "--vocab", TEXT, OPT_CONVERT, AT(vocab), 0, 0, NULL, "FILE",
      "tokenizer of a llama2.c checkpoint"},
     {NULL, "--tokenizer-only", FLAG, OPT_CONVERT, AT(tokenizer_only), 0, 0, NULL, NULL,

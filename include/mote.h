@@ -464,7 +464,7 @@ typedef struct mote_member mote_member;
 
 struct mote_value {
     mote_value_kind kind;
-    bool untrusted; /* STRING: what a user wrote; never becomes a special token */
+    bool untrusted; /* STRING, keys of a DICT: what a user wrote; never becomes a special token */
     union {
         bool boolean;
         int64_t integer;

@@ -18,7 +18,7 @@ typedef enum mote_convert_type {
 typedef struct mote_convert_opts {
     const char *source; /* folder or file */
     const char *output; /* file to make */
-    const char *vocab;  /* llama2.c: tokenizer file; NULL otherwise */
+    const char *vocab;  /* llama2.c: tokenizer file; NULL otherwise (else MOTE_ERR_LIMIT) */
     mote_convert_type type;
     bool force; /* replace an existing output */
     bool tokenizer_only;
