@@ -38,7 +38,7 @@ const cli_command cli_commands[] = {
     {"plan", "MODEL", "Tells the memory that run will use, to the byte.", "",
      OPT_MODEL | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_plan},
     {"tokenize", "MODEL [-p TEXT | -f FILE]", "Text to token ids.",
-     "--jsonl: {\"text\"} -> {\"ids\"}", OPT_MODEL | OPT_TEXT | OPT_SPECIAL | OPT_JSON | OPT_JSONL,
+     "--jsonl: {\"text\"} -> {\"ids\"}, with --offsets and --pieces those too", OPT_MODEL | OPT_TEXT | OPT_SPECIAL | OPT_JSON | OPT_JSONL,
      cmd_tokenize},
     {"detokenize", "MODEL [--ids IDS]", "Token ids (or numbers on stdin) to text.",
      "--jsonl: {\"ids\"} -> {\"text\"}", OPT_MODEL | OPT_DECODE | OPT_JSONL, cmd_detokenize},
