@@ -414,10 +414,10 @@ mote_status mote_encode(const mote_tokenizer *t, const char *text, size_t text_b
                         mote_error *err);
 
 /* Where in the text each of its ids comes from, as spans of bytes: spans[n]. flags as for
- * mote_encode; what was added around the text gets empty spans at its ends. Where the tokenizer leaves the text
- * as it is the spans are exact; an id of a character that was normalised gets all of it, one that
- * cannot be found again an empty span. scratch: mote_encode_scratch_bytes(). MOTE_ERR_MEMORY: it
- * is too small. */
+ * mote_encode; what was added around the text gets empty spans at its ends. Where the tokenizer
+ * leaves the text as it is the spans are exact; an id of a character that was normalised gets all
+ * of it, one that cannot be found again an empty span. scratch: mote_encode_scratch_bytes().
+ * MOTE_ERR_MEMORY: it is too small. */
 mote_status mote_token_spans(const mote_tokenizer *t, const char *text, size_t text_bytes,
                              unsigned flags, const int32_t *ids, size_t n, mote_span *spans,
                              void *scratch, size_t scratch_bytes, mote_error *err);
