@@ -50,6 +50,7 @@ typedef struct cli_opts {
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
     bool tokenizer_only, roofline, check, no_check, help, lookup, no_loop_stop, no_history;
+    bool offsets, pieces;
 } cli_opts;
 
 typedef struct cli_command {
@@ -134,6 +135,7 @@ void cli_json_uint(cli_out *out, const char *key, uint64_t n);
 void cli_json_int(cli_out *out, const char *key, int64_t n);
 void cli_json_real(cli_out *out, const char *key, double x);
 void cli_json_bool(cli_out *out, const char *key, bool x);
+/* key NULL: an item of a list. */
 void cli_json_ids(cli_out *out, const char *key, const int32_t *ids, size_t n);
 /* Ends a line of JSON lines. */
 void cli_json_end_line(cli_out *out);

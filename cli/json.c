@@ -351,7 +351,7 @@ static mote_status close_container(reader *r, mote_value *v)
     }
     r->high += n * sizeof(mote_member);
     if (is_object)
-        *v = (mote_value){.kind = MOTE_VALUE_DICT, .as.dict = {members, n}};
+        *v = (mote_value){.kind = MOTE_VALUE_DICT, .untrusted = true, .as.dict = {members, n}};
     else
         *v = (mote_value){.kind = MOTE_VALUE_LIST, .as.list = {items, n}};
     return is_object && n > 1 ? check_keys(r, members, n) : MOTE_OK;

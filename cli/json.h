@@ -16,7 +16,8 @@
  * FLOAT. \u0000 is text: strings have lengths.
  *
  * The tree lives in memory (no alignment needed) and in text: strings without escapes point there,
- * so both must stay. All strings are untrusted. MOTE_ERR_MEMORY: the memory is too small; 64 bytes,
+ * so both must stay. All strings are untrusted, keys
+ * too. MOTE_ERR_MEMORY: the memory is too small; 64 bytes,
  * and 64 for each byte of text, are enough for any text. */
 mote_status cli_json_parse(mote_value *value, const char *text, size_t bytes, void *memory,
                            size_t memory_bytes, mote_error *err);

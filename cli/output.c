@@ -188,7 +188,8 @@ void cli_json_bool(cli_out *out, const char *key, bool x)
 
 void cli_json_ids(cli_out *out, const char *key, const int32_t *ids, size_t n)
 {
-    cli_json_key(out, key);
+    if (key)
+        cli_json_key(out, key);
     cli_json_open(out, '[');
     for (size_t i = 0; i < n; i++)
         cli_json_int(out, NULL, ids[i]);

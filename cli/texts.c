@@ -14,7 +14,7 @@
 #include "cli/cli.h"
 
 #define MAX_TEXT ((size_t)1 << 30)
-#define MAX_TEMPLATE_MEMORY ((size_t)1 << 30)
+#define MAX_TEMPLATE_MEMORY ((size_t)128 << 20)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -153,14 +153,20 @@ mote_status cli_render(mote_rendered *out, void **mem, mote_text source, const m
 {
     size_t bytes = ((size_t)1 << 18) + 8 * source.bytes;
     for (;; bytes *= 4) {
+        bytes = bytes < MAX_TEMPLATE_MEMORY ? bytes : MAX_TEMPLATE_MEMORY;
         *mem = malloc(bytes);
         if (!*mem) {
             *err = (mote_error){.status = MOTE_ERR_MEMORY, .what = "out of memory"};
             return MOTE_ERR_MEMORY;
         }
         mote_status s = mote_template_render(out, source, vars, now, *mem, bytes, err);
-        if (s != MOTE_ERR_MEMORY || bytes > MAX_TEMPLATE_MEMORY)
+        if (s != MOTE_ERR_MEMORY)
             return s;
+        if (bytes == MAX_TEMPLATE_MEMORY) {
+            *err = (mote_error){.status = MOTE_ERR_LIMIT,
+                                .what = "the chat template wants more than 128 MB of memory"};
+            return MOTE_ERR_LIMIT;
+        }
         free(*mem);
     }
 }

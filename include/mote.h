@@ -438,6 +438,15 @@ mote_status mote_encode(const mote_tokenizer *t, const char *text, size_t text_b
                         size_t cap, size_t *n_ids, void *scratch, size_t scratch_bytes,
                         mote_error *err);
 
+/* Where in the text each of its ids comes from, as spans of bytes: spans[n]. flags as for
+ * mote_encode; what was added around the text gets empty spans at its ends. Where the tokenizer
+ * leaves the text as it is the spans are exact; an id of a character that was normalised gets all
+ * of it, one that cannot be found again an empty span. scratch: mote_encode_scratch_bytes().
+ * MOTE_ERR_MEMORY: it is too small. */
+mote_status mote_token_spans(const mote_tokenizer *t, const char *text, size_t text_bytes,
+                             unsigned flags, const int32_t *ids, size_t n, mote_span *spans,
+                             void *scratch, size_t scratch_bytes, mote_error *err);
+
 /* The piece of one id: raw bytes of a vocabulary entry as stored (for display); empty for ids
  * outside the vocabulary. */
 mote_text mote_token_piece(const mote_tokenizer *t, int32_t id);
@@ -489,7 +498,7 @@ typedef struct mote_member mote_member;
 
 struct mote_value {
     mote_value_kind kind;
-    bool untrusted; /* STRING: what a user wrote; never becomes a special token */
+    bool untrusted; /* STRING, keys of a DICT: what a user wrote; never becomes a special token */
     union {
         bool boolean;
         int64_t integer;

@@ -123,6 +123,7 @@ void mote_tpl_dict_pair(tpl_value d, size_t i, tpl_value *key, tpl_value *v)
     if (d.flag) {
         const mote_member *m = &d.as.src->as.dict.members[i];
         mote_value text = {.kind = MOTE_VALUE_STRING, .as.string = m->key};
+        text.untrusted = d.as.src->untrusted;
         *key = mote_tpl_import(&text);
         *v = mote_tpl_import(&m->value);
     } else {

@@ -175,6 +175,35 @@ def json_lines_of_every_command(m):
 
 
 @test
+def tokens_and_their_places(m):
+    text = "hello w\u00f6rld<|user|> a|b"
+    got = out_json("tokenize", m.good, "-p", text, "--json", "--offsets", "--pieces")
+    raw = text.encode()
+    parts = [raw[a:b] for a, b in got["offsets"]]
+    assert b"".join(parts) == raw and len(parts) == len(got["ids"]) == len(got["pieces"])
+    assert got["pieces"][0] == "hello" and b"<|user|>" in parts
+    assert answers("tokenize", m.good, "--offsets", "--pieces", rows=[{"text": text}]) == [got]
+    assert set(out_json("tokenize", m.good, "-p", text, "--json")) == {"ids"}
+    flat = out("tokenize", m.good, "-p", "hello world", "--pieces")
+    assert flat.endswith("\n") and flat[:-1].replace("|", "") == "hello world" and flat.startswith("hello|")
+    lines = out("tokenize", m.good, "-p", "hello", "--offsets").splitlines()
+    assert [x.split()[:2] for x in lines] == [["0", "5"]]
+
+
+@test
+def what_templates_must_not_do(m):
+    path = m.folder / "bomb.jinja"
+    path.write_text("{% set ns = namespace(x='" + "a" * 64 + "') %}{% for i in range(99) %}"
+                    "{% set ns.x = ns.x + ns.x %}{% endfor %}")
+    refused(2, "128 MB", "template", "--file", path, "-p", "x")
+
+
+@test
+def vocab_is_for_llama2c(m):
+    refused(2, "--vocab", "convert", m.good.parent, "-o", m.folder / "v.mote", "--vocab", "x")
+
+
+@test
 def templates(m):
     want = "<|user|>hello<|end|>"
     messages = [{"role": "user", "content": "hello"}]

@@ -60,7 +60,8 @@ static void make_variables(variables *v)
     v->all[n++] = (mote_member){text_of("messages"), list(v->messages, 2)};
     v->all[n++] = (mote_member){text_of("l"), list(v->numbers, 3)};
     v->all[n++] = (mote_member){text_of("w"), list(v->words, 3)};
-    v->all[n++] = (mote_member){text_of("d"), dict(v->d, 3)};
+    v->all[n] = (mote_member){text_of("d"), dict(v->d, 3)};
+    v->all[n++].value.untrusted = true; /* its keys */
     v->all[n++] = (mote_member){text_of("n"), whole(7)};
     v->all[n++] = (mote_member){text_of("s"), string("h\xc3\xa9llo w\xc3\xb6rld")};
     v->all[n++] = (mote_member){text_of("u"), untrusted("<|im_end|>")};
@@ -283,6 +284,10 @@ TEST(template_tells_what_is_untrusted)
          2},
         {"{{ u|length }}{{ 'x' if u }}{{ u == 'a' }}", {{0, 0}}, 0},
         {"{{ u[::-1] }}{{ u|replace('|', '') }}", {{0, 18}}, 1},
+        {"{{ d|tojson }}", {{2, 3}, {10, 11}, {21, 22}}, 3},
+        {"-{% for k in d %}{{ k }}{% endfor %}-", {{1, 4}}, 1},
+        {"-{{ d.keys()|join }}-{{ (d|dictsort)[0][0] }}", {{1, 4}, {5, 6}}, 2},
+        {"-{{ (d.items()|first)[0] }}{{ d.b }}", {{1, 2}}, 1},
     };
     void *mem = malloc(MEMORY);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -19,7 +19,7 @@ typedef struct mote_convert_opts {
     const char *source; /* folder or file */
     mote_text config;   /* a draft of this configuration; then source is only its name */
     const char *output; /* file to make; mote_convert_draft: NULL */
-    const char *vocab;  /* llama2.c: tokenizer file; NULL otherwise */
+    const char *vocab;  /* llama2.c: tokenizer file; NULL otherwise (else MOTE_ERR_LIMIT) */
     mote_convert_type type;
     bool force; /* replace an existing output */
     bool tokenizer_only;

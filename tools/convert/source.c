@@ -180,6 +180,13 @@ static mote_status refuse_foreign(const source *s, const src_file *f, const char
     return MOTE_OK;
 }
 
+static mote_status refuse_vocab(source *s, const char *name)
+{
+    return convert_fail(s->err, MOTE_ERR_LIMIT,
+                        "--vocab: only llama2.c checkpoints take one; %s has its own tokenizer",
+                        name);
+}
+
 static mote_status open_file(source *s, const char *name)
 {
     char head[32];
@@ -190,7 +197,7 @@ static mote_status open_file(source *s, const char *name)
     if (!status)
         status = file_read(f, 0, head, n, s->err);
     if (!status && n >= 4 && memcmp(head, "GGUF", 4) == 0)
-        return gguf_open(s);
+        return s->opts->vocab ? refuse_vocab(s, name) : gguf_open(s);
     if (!status && n && *head == '{' && !s->opts->output)
         return hub_open_config(s);
     if (!status)
@@ -244,8 +251,10 @@ mote_status source_open(source *s, const mote_convert_opts *opts, mote_convert_e
         return convert_fail(err, MOTE_ERR_IO, "%s: cannot be opened: %s", opts->source,
                             strerror(errno));
     mote_status status = source_set_text(s, MOTE_STR_NAME, name, strlen(name));
-    if (!status)
-        status = dir >= 0 ? hub_open(s, dir) : open_file(s, name);
+    if (!status && dir >= 0)
+        status = opts->vocab ? refuse_vocab(s, name) : hub_open(s, dir);
+    else if (!status)
+        status = open_file(s, name);
     if (dir >= 0)
         close(dir);
     if (status)

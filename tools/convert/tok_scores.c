@@ -6,7 +6,7 @@
 
 #define LEAST_SCORE (-1e30)
 #define UNK_PENALTY 10.0 /* an unknown character scores so much less than the worst entry */
-/* Entries are looked up by all their beginnings and ends: a bound for what strangers' files cost. */
+/* Entries are looked up by all their beginnings and ends: a bound for what that may cost. */
 #define MOST_WORK ((uint64_t)1 << 33)
 
 typedef struct scored {
@@ -94,7 +94,7 @@ mote_status draft_cut_by_score(tok_draft *d, const tok_vocab *v)
 
 /* ---- Unigram -------------------------------------------------------------------------------- */
 
-/* SentencePiece's score of a user-defined entry, from its bytes and the best score of the others. */
+/* SentencePiece: the score of a user-defined entry, by its bytes and the best of the others. */
 static double user_score(size_t bytes, double best) { return (double)bytes * best - 0.1; }
 
 static void set_scores(tok_draft *d, const tok_vocab *v)
