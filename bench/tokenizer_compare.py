@@ -13,7 +13,7 @@ import sys
 import time
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-ROUNDS, DOCUMENT = 5, 65536
+ROUNDS, DOCUMENT = 3, 65536
 PATTERNS = {
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s",
     "llama3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
