@@ -1,6 +1,7 @@
 /* Merging by its definition, against the run time's way, which never merges (tokenizer/bpe.c):
- * random vocabularies over three letters, in which ranks do not rise from part to whole, and random texts.
- * And decode(encode(x)) = x, for files of TOKENIZER_FILES too (tests/golden/tokenizer_twin.py). */
+ * random vocabularies over three letters, in which ranks do not rise from part to whole, and
+ * random texts. And decode(encode(x)) = x, for files of TOKENIZER_FILES too
+ * (tests/golden/tokenizer_twin.py). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
