@@ -117,9 +117,12 @@ bool mote_tok_next_added(tok_encoder *e, tok_search *s, tok_match *match)
     const mote_tokenizer *t = e->t;
     const uint8_t *first = t->h->added_first[s->normalized];
     while (s->from < s->bytes) {
-        size_t at = s->from++;
-        if (!(first[s->text[at] >> 3] >> (s->text[at] & 7) & 1))
-            continue;
+        size_t at = s->from;
+        while (at < s->bytes && !(first[s->text[at] >> 3] >> (s->text[at] & 7) & 1))
+            at++;
+        s->from = at + 1;
+        if (at == s->bytes)
+            break;
         size_t i = find_longest(t, s, at);
         if (i == t->h->n_added)
             continue;

@@ -1,9 +1,9 @@
 /* bpe.c: byte pair encoding of one piece without merging. The definition: begin with the piece's
- * bytes (or characters), and as long as some neighbours have a merge, do the one of lowest rank, the
- * leftmost of equals. What comes out of it is the only row of entries in which every two neighbours
- * stay two when they are merged by themselves: so entries are tried, the longest first, and kept
- * when they fit the one before. docs/tokenizer.md has the proof. No position is given up twice, so
- * time is linear; memory is one bit a byte. */
+ * bytes (or characters), and as long as some neighbours have a merge, do the one of lowest rank,
+ * the leftmost of equals. What comes out of it is the only row of entries in which every two
+ * neighbours stay two when they are merged by themselves: so entries are tried, the longest
+ * first, and kept when they fit the one before. docs/tokenizer.md has the proof. No position is
+ * given up twice, so time is linear; memory is one bit a byte. */
 #include <string.h>
 
 #include "tokenizer/tokenizer.h"

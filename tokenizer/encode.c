@@ -14,7 +14,7 @@
 #define LATTICE_BYTES sizeof(uint32_t) /* a byte of a Unigram piece */
 /* A byte becomes at most 3: U+FFFD, or a canonical composition; more where the header says so. */
 #define GROWTH 3u
-/* Pieces kept: 16 bytes of text a slot, and no more than what a first-level cache may hold twice. */
+/* Pieces kept: a slot for 16 bytes of text, 160 KiB at most. */
 #define MOST_KNOWN 4096u
 #define TEXT_PER_KNOWN 16u
 
