@@ -210,6 +210,24 @@ static mote_status write_header(writer *w)
     return status;
 }
 
+/* The file is complete: has it measured, and writes the index again with the card in its place,
+ * blanks behind it. The JSON header does not show it. */
+static mote_status write_card(writer *w)
+{
+    const mote_convert_opts *opts = w->g->src->opts;
+    char path[OUTPUT_PATH_BYTES], card[MOTE_CONVERT_CARD_BYTES] = "";
+    mote_index *x = w->index;
+    const mote_string at = x->strings[MOTE_STR_CARD];
+    output_path(w->o, path);
+    mote_status status = opts->card(opts->user, path, card);
+    if (status)
+        return status;
+    memcpy((char *)x + x->strings_at + at.at, card, strlen(card));
+    x->index_crc = 0;
+    x->index_crc = mote_crc32c(0, x, x->index_bytes);
+    return output_write(w->o, w->data_at, x, x->index_bytes);
+}
+
 mote_status write_graph(graph *g, output *o)
 {
     writer w = {.g = g, .o = o};
@@ -220,5 +238,7 @@ mote_status write_graph(graph *g, output *o)
         status = place_header(&w);
     if (!status)
         status = write_tensors(&w);
-    return status ? status : write_header(&w);
+    if (!status)
+        status = write_header(&w);
+    return status || !g->src->opts->card ? status : write_card(&w);
 }
