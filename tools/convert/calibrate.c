@@ -202,12 +202,14 @@ static bool factor(float *h, size_t k)
     return true;
 }
 
-void calibrate_factor(const float *sums, size_t k, float *feedback, float *weights)
+bool calibrate_factor(const float *sums, size_t k, float *feedback, float *weights)
 {
     double mean = 0;
     for (size_t i = 0; i < k; i++)
         mean += (double)sums[i * k + i] / (double)k;
     float scale = mean > 0 ? (float)(1 / mean) : 0, damping = DAMPING;
+    if (!(mean < 1e30))
+        return false;
     for (bool done = false; !done; damping *= 10) {
         for (size_t i = 0; i < k * k; i++)
             feedback[i] = sums[i] * scale;
@@ -222,6 +224,7 @@ void calibrate_factor(const float *sums, size_t k, float *feedback, float *weigh
             feedback[i * k + j] /= weights[j];
     for (size_t j = 0; j < k; j++)
         weights[j] *= weights[j];
+    return true;
 }
 
 mote_status calibrate_guide(mote_calibration *c, const graph *g, const out_tensor *t, size_t mat,
@@ -243,8 +246,9 @@ mote_status calibrate_guide(mote_calibration *c, const graph *g, const out_tenso
     const moments *m = find(c, key.layer, key.which, key.expert);
     if (!m || !m->n_rows)
         return MOTE_OK;
-    if (c->guided != m)
-        calibrate_factor(m->sums, m->k, c->feedback, c->weights);
+    if (c->guided != m && !calibrate_factor(m->sums, m->k, c->feedback, c->weights))
+        return convert_fail(g->src->err, MOTE_ERR_FILE,
+                            "the text gives numbers that are too large in layer %u", key.layer);
     c->guided = m;
     c->guide = (q4_guide){m->k, c->weights, c->feedback};
     *out = &c->guide;
