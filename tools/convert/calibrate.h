@@ -43,8 +43,8 @@ mote_status calibrate_guide(mote_calibration *c, const graph *g, const out_tenso
 void calibrate_close(mote_calibration *c);
 
 /* F and D of H = sums / n with a little of its mean diagonal added to the diagonal, which keeps
- * what the text did not show from being taken as free. feedback [k, k], weights [k]. false: the sums
- * are not finite. */
+ * what the text did not show from being taken as free. feedback [k, k], weights [k]. false: the
+ * sums are not finite. */
 bool calibrate_factor(const float *sums, size_t k, float *feedback, float *weights);
 
 #endif

@@ -11,8 +11,8 @@
  *   3. Round s to whole steps; try its neighbours, each with its own nearest levels and the exact
  *      error; then the best scale for the levels found, once more.
  *
- * A guide (calibrate.h) says what errors do to the matrix's results on real inputs: each square gets
- * a weight in all of these sums; and an error, once made, moves the columns to its right so that
+ * A guide (calibrate.h) says what errors do to the matrix's results on real inputs: each square
+ * gets a weight in all of these sums; and an error, once made, moves the columns to its right so that
  * they make up for it. There step 3 and the codes go group by group, from left to right, and the
  * scales of step 1 are searched anew in the moved values:
  *
@@ -242,7 +242,7 @@ void quantize_q4_row(float *x, size_t k, uint8_t *codes, int8_t *steps, float *r
     *row *= power;
 }
 
-/* ---- with feedback: 16 rows side by side, so that feedback is read once for all --------------- */
+/* ---- with feedback: 16 rows side by side, so that feedback is read once for all -------------- */
 
 /* Codes of a group from left to right, each error moving the columns behind it at once. moved: the
  * row's x'; error[32]: what is left for the columns behind the group. */

@@ -274,8 +274,8 @@ static enum mote_type kept_type(enum src_type type)
 }
 
 /* At q4, what hurts most for its bytes stays at q8: embedding and output head; where heads share
- * them, which makes them narrow, v and in two of three layers k; with latents, what makes the latent
- * and what is made of it (docs/decisions/0008). */
+ * them, which makes them narrow, v and in two of three layers k; with latents, what makes the
+ * latent and what is made of it (docs/decisions/0008). */
 static bool fits_q4(const out_tensor *t)
 {
     bool latent = t->kind == MOTE_L_KV_A || t->kind == MOTE_L_K_UP || t->kind == MOTE_L_V_UP;
