@@ -12,9 +12,9 @@
  *      error; then the best scale for the levels found, once more.
  *
  * A guide (calibrate.h) says what errors do to the matrix's results on real inputs: each square
- * gets a weight in all of these sums; and an error, once made, moves the columns to its right so that
- * they make up for it. There step 3 and the codes go group by group, from left to right, and the
- * scales of step 1 are searched anew in the moved values:
+ * gets a weight in all of these sums; and an error, once made, moves the columns to its right so
+ * that they make up for it. There step 3 and the codes go group by group, from left to right, and
+ * the scales of step 1 are searched anew in the moved values:
  *
  *   x'[j] = x[j] + sum over i < j of (x[i] - what i became) * feedback[i][j]
  *
