@@ -76,7 +76,7 @@ $(B)/kernels/%_neon.o: ISA := $(KERNEL_OPT)
 $(B)/kernels/%_dotprod.o: ISA := $(KERNEL_OPT) -march=armv8.2-a+dotprod
 $(B)/kernels/blas/%.o: ISA := $(BLAS_INC)
 $(B)/bench/%.o: ISA := $(BLAS_INC) $(if $(filter emulate,$(CONFIG)),-DPROBE_EMULATED=1)
-$(B)/tools/convert/%.o $(B)/tests/fuzz/%.o: ISA := $(TOOL_INC) $(KERNEL_OPT)
+$(B)/tools/convert/%.o $(B)/tests/fuzz/%.o: ISA := $(TOOL_INC) $(BLAS_INC) $(KERNEL_OPT)
 
 # ---- sources -----------------------------------------------------------------------------------
 KERNELS := $(sort $(wildcard kernels/*.c kernels/ref/*.c))

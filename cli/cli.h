@@ -35,7 +35,7 @@ typedef struct cli_bench_opts {
 
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
-    const char *bos, *eos, *date, *format, *template_file, *vectors, *state;
+    const char *bos, *eos, *date, *format, *template_file, *vectors, *state, *calibrate, *card;
     const char *form, *expect, *think, *purpose, *size_class, *capability, *search;
     const char *sets[CLI_MAX_FIELDS]; /* --set */
     size_t n_sets;
@@ -473,6 +473,17 @@ int cli_windows_run(cli_windows *w, const char *label);
 void cli_windows_close(cli_windows *w); /* the engines stay open */
 /* ln of the sum of exp(x[i]). */
 double cli_log_sum(const float *x, size_t n);
+
+/* How far a model is from another on the text (or ids) that the first engine's options name
+ * (cmd_compare.c). */
+typedef struct cli_comparison {
+    double mean_kl, median_kl, kl_99_9; /* Kullback-Leibler divergence of the second's tokens */
+    double same_top_1;                  /* share of positions with the same best token */
+    double ppl[2];
+    size_t tokens, windows, window;
+} cli_comparison;
+
+int cli_compare(cli_engine *first, cli_engine *second, cli_comparison *out);
 
 /* ---- commands ------------------------------------------------------------------------------- */
 

@@ -47,35 +47,21 @@ static double quantile(const comparison *c, double share)
     return (double)c->kl[at];
 }
 
-static void report(const cli_windows *w, comparison *c, cli_out *out)
+static void sum_up(const cli_windows *w, comparison *c, cli_comparison *out)
 {
-    double n = (double)c->n, same = (double)c->n_same / n;
-    double ppl[2] = {exp(c->nll[0] / n), exp(c->nll[1] / n)};
+    double n = (double)c->n;
     qsort(c->kl, c->n, sizeof *c->kl, compare_floats);
-    if (!w->engines[0]->o->json) {
-        cli_printf(out, "KL divergence  mean %.6f, median %.6f, 99.9 %% %.4f\n", c->sum / n,
-                   quantile(c, 0.5), quantile(c, 0.999));
-        cli_printf(out, "same best      %.2f %%\nperplexity     %.4f, %.4f\n", 100 * same, ppl[0],
-                   ppl[1]);
-        cli_printf(out, "tokens         %zu in %zu windows of %zu\n", c->n, w->n_windows,
-                   w->window);
-        return;
-    }
-    cli_json_open(out, '{');
-    cli_json_real(out, "mean_kl", c->sum / n);
-    cli_json_real(out, "median_kl", quantile(c, 0.5));
-    cli_json_real(out, "kl_99_9", quantile(c, 0.999));
-    cli_json_real(out, "same_top_1", same);
-    cli_json_real(out, "ppl", ppl[0]);
-    cli_json_real(out, "other_ppl", ppl[1]);
-    cli_json_uint(out, "tokens", c->n);
-    cli_json_uint(out, "windows", w->n_windows);
-    cli_json_uint(out, "window", w->window);
-    cli_json_close(out, '}');
-    cli_json_end_line(out);
+    *out = (cli_comparison){.mean_kl = c->sum / n,
+                            .median_kl = quantile(c, 0.5),
+                            .kl_99_9 = quantile(c, 0.999),
+                            .same_top_1 = (double)c->n_same / n,
+                            .ppl = {exp(c->nll[0] / n), exp(c->nll[1] / n)},
+                            .tokens = c->n,
+                            .windows = w->n_windows,
+                            .window = w->window};
 }
 
-static int run(cli_windows *w, comparison *c, cli_out *out)
+static int run(cli_windows *w, comparison *c, cli_comparison *out)
 {
     c->n_vocab = w->engines[0]->info.n_vocab;
     if (w->engines[1]->info.n_vocab != c->n_vocab)
@@ -90,20 +76,54 @@ static int run(cli_windows *w, comparison *c, cli_out *out)
         return cli_no_memory();
     code = cli_windows_run(w, "compare");
     if (!code)
-        report(w, c, out);
+        sum_up(w, c, out);
     return code;
+}
+
+int cli_compare(cli_engine *first, cli_engine *second, cli_comparison *out)
+{
+    comparison c = {0};
+    cli_windows w = {.engines = {first, second},
+                     .n_engines = 2,
+                     .term = add_term,
+                     .end = end_window,
+                     .user = &c};
+    int code = run(&w, &c, out);
+    cli_windows_close(&w);
+    free(c.kl);
+    return code;
+}
+
+static void report(const cli_comparison *c, bool json, cli_out *out)
+{
+    if (!json) {
+        cli_printf(out, "KL divergence  mean %.6f, median %.6f, 99.9 %% %.4f\n", c->mean_kl,
+                   c->median_kl, c->kl_99_9);
+        cli_printf(out, "same best      %.2f %%\nperplexity     %.4f, %.4f\n", 100 * c->same_top_1,
+                   c->ppl[0], c->ppl[1]);
+        cli_printf(out, "tokens         %zu in %zu windows of %zu\n", c->tokens, c->windows,
+                   c->window);
+        return;
+    }
+    cli_json_open(out, '{');
+    cli_json_real(out, "mean_kl", c->mean_kl);
+    cli_json_real(out, "median_kl", c->median_kl);
+    cli_json_real(out, "kl_99_9", c->kl_99_9);
+    cli_json_real(out, "same_top_1", c->same_top_1);
+    cli_json_real(out, "ppl", c->ppl[0]);
+    cli_json_real(out, "other_ppl", c->ppl[1]);
+    cli_json_uint(out, "tokens", c->tokens);
+    cli_json_uint(out, "windows", c->windows);
+    cli_json_uint(out, "window", c->window);
+    cli_json_close(out, '}');
+    cli_json_end_line(out);
 }
 
 int cmd_compare(const cli_opts *o)
 {
     cli_engine first, second;
     cli_opts other = *o;
-    comparison c = {0};
-    cli_windows w = {.engines = {&first, &second},
-                     .n_engines = 2,
-                     .term = add_term,
-                     .end = end_window,
-                     .user = &c};
+    cli_comparison c;
     cli_out out = {.n = 0};
     if (!o->other)
         return cli_error(EXIT_USAGE, NULL, "compare wants two models (mote compare --help)");
@@ -114,11 +134,11 @@ int cmd_compare(const cli_opts *o)
         return code;
     code = cli_engine_open(&second, &other, WILL_RUN | NEED_MODEL);
     if (!code) {
-        code = run(&w, &c, &out);
+        code = cli_compare(&first, &second, &c);
         cli_engine_close(&second);
     }
-    cli_windows_close(&w);
-    free(c.kl);
+    if (!code)
+        report(&c, o->json, &out);
     cli_engine_close(&first);
     return cli_out_close(&out, code);
 }

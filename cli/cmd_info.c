@@ -1,11 +1,15 @@
 /* cmd_info.c: what is in a file, for people and as JSON. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/json.h"
 
 #define MAX_TYPES 16
+#define MAX_CARD 65536
 
 /* Tensors of one type together. */
 typedef struct type_sum {
@@ -65,8 +69,7 @@ static void json_texts(cli_out *out, const cli_engine *e)
                  {"source", MOTE_IMAGE_SOURCE},       {"licence", MOTE_IMAGE_LICENCE},
                  {"converter", MOTE_IMAGE_CONVERTER}, {"bos_token", MOTE_IMAGE_BOS},
                  {"eos_token", MOTE_IMAGE_EOS},       {"unk_token", MOTE_IMAGE_UNK},
-                 {"pad_token", MOTE_IMAGE_PAD},       {"chat_template", MOTE_IMAGE_CHAT_TEMPLATE},
-                 {"quality_card", MOTE_IMAGE_CARD}};
+                 {"pad_token", MOTE_IMAGE_PAD},       {"chat_template", MOTE_IMAGE_CHAT_TEMPLATE}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         mote_text t = mote_image_text(&e->image, texts[i].which);
         cli_json_key(out, texts[i].key);
@@ -77,6 +80,37 @@ static void json_texts(cli_out *out, const cli_engine *e)
             out->comma = true;
         }
     }
+}
+
+/* The quality card as a tree (JSON that convert wrote); false: none, or none that can be read. The
+ * tree lives in *memory (malloc'ed). */
+static bool read_card(const cli_engine *e, mote_value *card, void **memory)
+{
+    mote_text text = mote_image_text(&e->image, MOTE_IMAGE_CARD);
+    size_t bytes = 64 * (text.bytes + 1);
+    mote_error err;
+    *memory = text.bytes && text.bytes <= MAX_CARD ? malloc(bytes) : NULL;
+    return *memory && !cli_json_parse(card, text.ptr, text.bytes, *memory, bytes, &err) &&
+           card->kind == MOTE_VALUE_DICT;
+}
+
+static void json_card(cli_out *out, const cli_engine *e)
+{
+    mote_text text = mote_image_text(&e->image, MOTE_IMAGE_CARD);
+    mote_value card;
+    void *memory;
+    bool readable = read_card(e, &card, &memory);
+    while (text.bytes && text.ptr[text.bytes - 1] == ' ')
+        text.bytes--;
+    cli_json_key(out, "quality_card");
+    if (readable)
+        cli_put(out, text.ptr, text.bytes);
+    else if (text.bytes)
+        cli_json_string(out, text.ptr, text.bytes);
+    else
+        cli_puts(out, "null");
+    out->comma = true;
+    free(memory);
 }
 
 static void json_types(cli_out *out, const file_sums *f)
@@ -169,6 +203,7 @@ static void print_json(cli_out *out, const cli_engine *e, const file_sums *f)
     cli_json_uint(out, "file_bytes", e->file.bytes);
     cli_json_text(out, "weight_type", e->info.weight_type);
     json_texts(out, e);
+    json_card(out, e);
     if (e->model)
         json_model(out, e);
     cli_json_real(out, "bits_per_weight", bits(f->matrix_bytes, f->matrix_weights));
@@ -256,6 +291,38 @@ static void print_types(cli_out *out, const file_sums *f)
     }
 }
 
+static double card_number(const mote_value *card, const char *key)
+{
+    const mote_value *v = cli_get(card, key);
+    if (v && v->kind == MOTE_VALUE_INT)
+        return (double)v->as.integer;
+    return v && v->kind == MOTE_VALUE_FLOAT ? v->as.number : (double)NAN;
+}
+
+/* What convert --card measured. */
+static void print_card(cli_out *out, const cli_engine *e)
+{
+    mote_value card;
+    void *memory;
+    if (read_card(e, &card, &memory)) {
+        const mote_value *blas = cli_get(&card, "blas"), *by = cli_get(&card, "calibration");
+        bool calibrated = by && by->kind == MOTE_VALUE_DICT;
+        cli_printf(out, "quality       KL divergence from float: mean %.4f, 99.9 %% %.3f\n",
+                   card_number(&card, "mean_kl"), card_number(&card, "kl_99_9"));
+        cli_printf(out, "              same best token %.2f %%, perplexity %.4f (float %.4f)\n",
+                   100 * card_number(&card, "same_top_1"), card_number(&card, "ppl"),
+                   card_number(&card, "float_ppl"));
+        cli_printf(out, "              measured on %.0f tokens, ", card_number(&card, "tokens"));
+        if (calibrated)
+            cli_printf(out, "calibrated on %.0f", card_number(by, "tokens"));
+        else
+            cli_puts(out, "not calibrated");
+        cli_puts(out, blas && blas->kind == MOTE_VALUE_BOOL && blas->as.boolean ? ", with BLAS\n"
+                                                                                : "\n");
+    }
+    free(memory);
+}
+
 static void print_people(cli_out *out, const cli_engine *e, const file_sums *f)
 {
     char size[32];
@@ -278,6 +345,7 @@ static void print_people(cli_out *out, const cli_engine *e, const file_sums *f)
         cli_printf(out, "weights       %s, %.2f bits a weight\n", cli_size(size, f->matrix_bytes),
                    bits(f->matrix_bytes, f->matrix_weights));
     print_types(out, f);
+    print_card(out, e);
 }
 
 int cmd_info(const cli_opts *o)

@@ -167,7 +167,8 @@ static bool is_interrupted(void *user)
 
 static mote_status run(cli_encoder *x, size_t first, size_t n, mote_error *err)
 {
-    mote_hooks hooks = {.cancel = is_interrupted};
+    mote_hooks hooks = x->hooks ? *x->hooks : (mote_hooks){0};
+    hooks.cancel = is_interrupted;
     return mote_encode_texts(x->encoder, x->queue + first, n, cli_team(x->engine), &hooks, err);
 }
 

@@ -26,7 +26,9 @@ typedef struct cli_encoder {
     uint8_t *types;           /* [n_tokens] */
     float *out;               /* [n_texts, n_out] */
     cli_encoder_memory used;
-    size_t n_cut; /* texts that were cut, in all */
+    size_t n_cut;            /* texts that were cut, in all */
+    const mote_hooks *hooks; /* of every run beside `cancel`; NULL: none */
+    void *user;              /* of who answers */
     /* Prints the answer to a text; whole: its tokens before truncation. */
     void (*answer)(const struct cli_encoder *x, cli_out *out, const mote_encode_text *t,
                    size_t whole);

@@ -119,6 +119,12 @@ static const option options[] = {
      "stays f16)"},
     {NULL, "--vocab", TEXT, OPT_CONVERT, AT(vocab), 0, 0, NULL, "FILE",
      "tokenizer of a llama2.c checkpoint"},
+    {NULL, "--calibrate", TEXT, OPT_CONVERT, AT(calibrate), 0, 0, NULL, "FILE",
+     "with --type q4: a text by which errors are weighed; the model runs it at f32"},
+    {NULL, "--card", TEXT, OPT_CONVERT, AT(card), 0, 0, NULL, "FILE",
+     "with --type q4 or q8: measure the loss on another text and store it (mote info shows it)"},
+    {NULL, "--blas", FLAG, OPT_CONVERT, AT(blas), 0, 0, NULL, NULL,
+     "use the BLAS library for --calibrate and --card; other machines may get other bits"},
     {NULL, "--tokenizer-only", FLAG, OPT_CONVERT, AT(tokenizer_only), 0, 0, NULL, NULL,
      "convert the tokenizer alone"},
 

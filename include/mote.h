@@ -242,14 +242,36 @@ typedef struct mote_team {
     void (*barrier)(void *user, uint32_t thread);
 } mote_team;
 
+/* What matrices of a layer are multiplied with: */
+typedef enum mote_input {
+    MOTE_INPUT_ATTENTION, /* q, k and v; of a latent kv_a, and q or q_a */
+    MOTE_INPUT_QUERY,     /* q behind q_a */
+    MOTE_INPUT_OUTPUT,    /* o */
+    MOTE_INPUT_MLP,       /* gate and up, of all experts and the shared one too */
+    MOTE_INPUT_DOWN,      /* down, or that of one expert */
+    MOTE_INPUT_SHARED     /* down of the shared expert */
+} mote_input;
+
+/* Rows of such an input, as one of n_threads threads is shown them. */
+typedef struct mote_input_rows {
+    const float *x; /* [n_rows, k], `stride` floats from one row to the next */
+    size_t stride, n_rows, k;
+    uint32_t layer; /* 0 .. n_layers - 1 */
+    mote_input which;
+    uint32_t expert; /* with MOTE_INPUT_DOWN, else 0 */
+    uint32_t thread, n_threads;
+} mote_input_rows;
+
 /* Hooks, all optional. cancel: asked by thread 0 before every layer; true ends the call with
  * MOTE_CANCELLED and no session changed. trace: called by thread 0 with the residual stream
  * x [n_rows, n] f32: layer 0 = embeddings, layer i = output of layer i (1 .. n_layers),
- * n_layers + 1 = after the final norm (only rows that want logits). */
+ * n_layers + 1 = after the final norm (only rows that want logits). input: called by every thread
+ * at once with the inputs of matrices of float types. */
 typedef struct mote_hooks {
     void *user;
     bool (*cancel)(void *user);
     void (*trace)(void *user, uint32_t layer, const float *x, size_t n_rows, size_t n);
+    void (*input)(void *user, const mote_input_rows *rows);
 } mote_hooks;
 
 /* Runs the rows through the model. `lead` gives scratch and logits space (its n_batch >= n_rows);

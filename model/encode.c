@@ -68,6 +68,7 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     float *x = r->lead->x;
 
     mote_acts in = mote_prepare(r, thread, x, hidden, hidden, NULL);
+    show_input(r, thread, l, MOTE_INPUT_ATTENTION, 0, &in, r->n_rows, hidden);
     mote_project_heads(r, thread, i, &in);
     mote_barrier(r, thread);
 
@@ -76,12 +77,15 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
 
     const float *attended = mote_attended(r, thread, i);
     in = mote_prepare(r, thread, attended, r->model->max_q, l->q.w.rows, NULL);
+    show_input(r, thread, l, MOTE_INPUT_OUTPUT, 0, &in, r->n_rows, l->q.w.rows);
     mote_project_residual(r, thread, &l->o, &none, &in);
     mote_barrier(r, thread);
 
     normalize_rows(r, thread, &l->attn_post_norm);
     in = mote_prepare(r, thread, x, hidden, hidden, NULL);
+    show_input(r, thread, l, MOTE_INPUT_MLP, 0, &in, r->n_rows, hidden);
     in = mote_gate_up(r, thread, l, &in);
+    show_input(r, thread, l, MOTE_INPUT_DOWN, 0, &in, r->n_rows, l->rec->ff);
     mote_project_residual(r, thread, &l->down, &none, &in);
     if (thread == 0 && r->hooks && r->hooks->cancel)
         r->cancelled = r->hooks->cancel(r->hooks->user);

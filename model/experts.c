@@ -302,11 +302,26 @@ static void add_all(mote_run *r, uint32_t thread, const mote_model_layer *l)
     }
 }
 
+/* What goes into the matrices down. */
+static void show_hidden(const mote_run *r, uint32_t thread, const mote_model_layer *l)
+{
+    const mote_routes *from = &r->lead->routes;
+    const mote_acts hidden = as_acts(&from->hidden), shared = as_acts(&r->lead->mlp);
+    for (uint32_t e = 0; e < l->rec->n_experts; e++) {
+        mote_acts part = acts_at(&hidden, from->starts[e]);
+        show_input(r, thread, l, MOTE_INPUT_DOWN, e, &part, from->starts[e + 1] - from->starts[e],
+                   l->rec->ff);
+    }
+    if (l->rec->shared_ff)
+        show_input(r, thread, l, MOTE_INPUT_SHARED, 0, &shared, r->n_rows, l->rec->shared_ff);
+}
+
 /* x += experts(in). */
 void mote_experts(mote_run *r, uint32_t thread, const mote_model_layer *l, const mote_acts *in)
 {
     route(r, thread, l, in);
     gate_up_all(r, thread, l, in);
     mote_barrier(r, thread);
+    show_hidden(r, thread, l);
     add_all(r, thread, l);
 }

@@ -26,7 +26,7 @@
 #include <string.h>
 
 #include "include/mote_error.h"
-#include "model/model.h"
+#include "model/pieces.h"
 
 /* x[row] = embedding of its token; cos and sin of its position for every rope table. */
 static void embed(mote_run *r, uint32_t thread)
@@ -62,6 +62,7 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     float *x = r->lead->x;
 
     mote_acts in = mote_prepare(r, thread, x, hidden, hidden, &l->attn_norm);
+    show_input(r, thread, l, MOTE_INPUT_ATTENTION, 0, &in, r->n_rows, hidden);
     if (latent)
         mote_project_latent(r, thread, i, &in);
     else
@@ -77,14 +78,17 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
         n_q = (size_t)l->rec->n_heads * l->rec->v_dim;
     }
     in = mote_prepare(r, thread, attended, stride, n_q, NULL);
+    show_input(r, thread, l, MOTE_INPUT_OUTPUT, 0, &in, r->n_rows, n_q);
     mote_project_residual(r, thread, &l->o, &l->attn_post_norm, &in);
     mote_barrier(r, thread);
 
     in = mote_prepare(r, thread, x, hidden, hidden, &l->mlp_norm);
+    show_input(r, thread, l, MOTE_INPUT_MLP, 0, &in, r->n_rows, hidden);
     if (l->rec->mlp == MOTE_MLP_EXPERTS) {
         mote_experts(r, thread, l, &in);
     } else {
         in = mote_gate_up(r, thread, l, &in);
+        show_input(r, thread, l, MOTE_INPUT_DOWN, 0, &in, r->n_rows, l->rec->ff);
         mote_project_residual(r, thread, &l->down, &l->mlp_post_norm, &in);
     }
     if (thread == 0 && r->hooks && r->hooks->cancel)

@@ -163,6 +163,8 @@ void mote_project_latent(mote_run *r, uint32_t thread, size_t layer, const mote_
     const mote_norm q_norm = {.w = l->q_a_norm, .eps = l->rec->norm_eps};
     if (l->rec->q_rank)
         q_in = mote_prepare(r, thread, r->lead->q_latent, q_stride, l->rec->q_rank, &q_norm);
+    if (l->rec->q_rank)
+        show_input(r, thread, l, MOTE_INPUT_QUERY, 0, &q_in, r->n_rows, l->rec->q_rank);
     project_queries(r, thread, layer, &q_in);
 }
 

@@ -63,6 +63,26 @@ static inline size_t multiply(const mote_run *r, float *out, const mote_mat *w, 
     return stride;
 }
 
+/* Shows the input of a layer's matrices to who asked for it. No barrier is needed: the rows stay
+ * until every thread has gone past the product's own. */
+static inline void show_input(const mote_run *r, uint32_t thread, const mote_model_layer *l,
+                              mote_input which, uint32_t expert, const mote_acts *in, size_t n_rows,
+                              size_t k)
+{
+    if (!r->hooks || !r->hooks->input || !in->f32 || !n_rows)
+        return;
+    mote_input_rows rows = {.x = in->f32,
+                            .stride = in->f32_stride,
+                            .n_rows = n_rows,
+                            .k = k,
+                            .layer = (uint32_t)(l - r->model->layers),
+                            .which = which,
+                            .expert = expert,
+                            .thread = thread,
+                            .n_threads = r->n_threads};
+    r->hooks->input(r->hooks->user, &rows);
+}
+
 static inline size_t tiles_of(const mote_mat *w)
 {
     return (w->rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;

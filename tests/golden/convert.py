@@ -206,10 +206,12 @@ def check_matrix(record, data, x):
 
 
 def wanted_type(name, record, asked, kept):
-    """Type and group of a matrix: quant.h and DESIGN 3 (embedding, head, k and v stay at q8)."""
+    """Type and group of a matrix: quant.h and docs/decisions/0008 (what stays at q8)."""
     if asked == "keep":
         return kept, 32 if kept.startswith("q") else 0
-    if asked == "q4" and (record["place"] == 0 or name[-2:] in (".k", ".v") or record["k"] % 32):
+    shared = 2 * record["rows"] <= record["k"]
+    fine = shared and (name[-2:] == ".v" or (name[-2:] == ".k" and record["place"] % 3))
+    if asked == "q4" and (record["place"] == 0 or fine or record["k"] % 32):
         asked = "q8"
     return asked, {"q8": 32 if record["k"] % 64 else 64, "q4": 32}.get(asked, 0)
 

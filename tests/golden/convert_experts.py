@@ -36,7 +36,7 @@ GGUF_PARTS = {"attn_norm": "attn_norm", "q": "attn_q", "k": "attn_k", "v": "attn
               "v_up": "attn_v_b"}
 GGUF_FILE = {"embed": "token_embd", "final_norm": "output_norm", "head": "output"}
 F32_ALWAYS = ("router", "shared_mix")
-Q8_AT_LEAST = ("k", "v", "kv_a", "k_up", "v_up")
+LATENT = ("kv_a", "k_up", "v_up")  # at least q8
 
 
 # ---- the source, as the .mote names and orders it -----------------------------------------------
@@ -102,7 +102,9 @@ def wanted(name, record, asked, kept):
         return "f32"
     if asked == "keep":
         return kept
-    narrow = record["place"] == 0 or part in Q8_AT_LEAST or record["k"] % 32
+    shared = 2 * record["rows"] <= record["k"]
+    fine = part in LATENT or shared and (part == "v" or part == "k" and record["place"] % 3)
+    narrow = record["place"] == 0 or fine or record["k"] % 32
     return "q8" if asked == "q4" and narrow else asked
 
 

@@ -7,7 +7,7 @@
 #define K 64
 
 static uint8_t tile[MOTE_TILE_ROWS * K * 4 + 4096];
-static float scratch[4 * K];
+static float scratch[48 * K];
 
 static float random_weight(uint64_t *state)
 {

@@ -1,5 +1,6 @@
 /* convert.c: the converter from end to end: source, graph, types, file. Read convert.h first, then
  * source.h, graph.h, output.h. */
+#include "tools/convert/calibrate.h"
 #include "tools/convert/output.h"
 
 #include <stdlib.h>
@@ -28,12 +29,18 @@ static mote_status build(graph *g, source *s, const mote_convert_opts *opts,
 
 static mote_status convert(source *s, const mote_convert_opts *opts, mote_convert_error *err)
 {
+    mote_calibration calibration = {.blas = opts->blas};
+    char card[MOTE_CONVERT_CARD_BYTES];
     graph g;
     output o;
     mote_status status = build(&g, s, opts, err);
     if (status)
         return status;
     graph_choose_types(&g, opts->type);
+    g.calibration = opts->gather ? &calibration : NULL;
+    memset(card, ' ', sizeof card); /* room; it comes last */
+    if (opts->card)
+        s->texts[MOTE_STR_CARD] = (mote_text){card, sizeof card};
     status = output_open(&o, opts, err);
     if (!status)
         status = write_graph(&g, &o);
@@ -42,8 +49,11 @@ static mote_status convert(source *s, const mote_convert_opts *opts, mote_conver
     if (!status)
         status = output_commit(&o);
     output_close(&o);
+    calibrate_close(&calibration);
     return status;
 }
+
+uint32_t mote_convert_crc(const void *data, size_t bytes) { return mote_crc32c(0, data, bytes); }
 
 mote_status mote_convert(const mote_convert_opts *opts, mote_convert_error *err)
 {

@@ -15,6 +15,13 @@ typedef enum mote_convert_type {
     MOTE_CONVERT_KEEP
 } mote_convert_type;
 
+/* Sums over the inputs of matrices, by which q4's errors are weighed and made up for. */
+typedef struct mote_calibration mote_calibration;
+/* Takes in rows of an input; by all threads of the team at once, as the hook `input` calls. */
+void mote_calibration_add(mote_calibration *c, const mote_input_rows *rows);
+
+#define MOTE_CONVERT_CARD_BYTES 640
+
 typedef struct mote_convert_opts {
     const char *source; /* folder or file */
     mote_text config;   /* a draft of this configuration; then source is only its name */
@@ -29,6 +36,14 @@ typedef struct mote_convert_opts {
     void (*note)(void *user, const char *text);
     /* Asked between tiles; true leaves nothing and ends with MOTE_CANCELLED. May be NULL. */
     bool (*cancel)(void *user);
+    /* Calibration of q4, NULL: none. Runs the model with float weights over a text and hands all
+     * inputs to mote_calibration_add. Called again for later layers when there are too many for
+     * 1 GiB. A failure ends the conversion with its status. */
+    mote_status (*gather)(void *user, mote_calibration *c);
+    /* Quality card, NULL: none. The file at `path` is complete but for the card, a JSON text that
+     * this writes. A failure ends the conversion with its status. */
+    mote_status (*card)(void *user, const char *path, char card[MOTE_CONVERT_CARD_BYTES]);
+    bool blas; /* sums up by BLAS: faster, but other machines may get other bits */
     void *user;
 } mote_convert_opts;
 
@@ -56,5 +71,7 @@ typedef struct mote_draft {
 mote_status mote_convert_draft(const mote_convert_opts *opts, uint32_t min_ctx,
                                const mote_convert_type *types, size_t n, mote_draft *out,
                                mote_convert_error *err);
+/* The checksum that files of this format have: CRC32C. */
+uint32_t mote_convert_crc(const void *data, size_t bytes);
 
 #endif

@@ -181,20 +181,38 @@ static encode_status encode_q8(const encoder *e, const float *x, size_t r, uint8
     return ENCODE_OK;
 }
 
-/* scratch: k / 16 floats for the search, then k bytes of codes and k / 32 of steps. */
-static void encode_q4(const encoder *e, float *x, size_t r, uint8_t *tile, float *scratch)
+/* One row's codes and steps into its lane. */
+static void put_q4(const encoder *e, const uint8_t *codes, const int8_t *steps, float row, size_t r,
+                   uint8_t *tile)
 {
-    uint8_t *codes = (uint8_t *)(scratch + e->k / 16);
-    int8_t *steps = (int8_t *)(codes + e->k);
     uint8_t *lines = tile + mote_tile_scale_bytes(MOTE_Q4, e->group, e->k);
-    float row = 0;
-    quantize_q4_row(x, e->k, codes, steps, &row, scratch);
     memcpy(tile + r * 4, &row, sizeof row);
     for (size_t g = 0; g < e->k / 32; g++)
         tile[MOTE_LINE + g * ROWS + r] = (uint8_t)steps[g];
     for (size_t i = 0; i < e->k; i++)
         put_4bit_code(lines, r, i, codes[i]);
 }
+
+/* x [n_rows, k], changed. scratch: the codes, the steps, then what the search needs. */
+static void encode_q4(const encoder *e, float *x, size_t n_rows, uint8_t *tile, float *scratch)
+{
+    const size_t k = e->k;
+    float rows[ROWS], *work = scratch + ROWS * (k / 4 + (k + 127) / 128);
+    uint8_t *codes = (uint8_t *)scratch;
+    int8_t *steps = (int8_t *)(codes + ROWS * k);
+    if (e->guide)
+        quantize_q4_guided(x, n_rows, e->guide, codes, steps, rows, work);
+    for (size_t r = 0; r < n_rows; r++) {
+        uint8_t *c = codes + r * k;
+        int8_t *s = steps + r * (k / 32);
+        if (!e->guide)
+            quantize_q4_row(x + r * k, k, c, s, &rows[r], work);
+        put_q4(e, c, s, rows[r], r, tile);
+    }
+}
+
+/* Floats of the above with x; k a multiple of 32. */
+static size_t q4_floats(size_t k) { return ROWS * (k + k / 4 + (k + 127) / 128 + k + 32) + k / 16; }
 
 /* ---- GGUF blocks, code for code -------------------------------------------------------------- */
 
@@ -239,7 +257,7 @@ encoder encoder_make(enum src_type from, enum mote_type to, uint32_t group, size
                      .padded_k = padded_k,
                      .row_bytes = k / unit * src_unit_bytes(from),
                      .tile_bytes = mote_tile_bytes(to, group, padded_k),
-                     .scratch_floats = k + (to == MOTE_Q4 ? k / 16 + k / 4 + k / 128 + 1 : 0)};
+                     .scratch_floats = to == MOTE_Q4 ? q4_floats(k) : k};
 }
 
 static encode_status encode_row(const encoder *e, const uint8_t *row, size_t r, uint8_t *tile,
@@ -247,6 +265,7 @@ static encode_status encode_row(const encoder *e, const uint8_t *row, size_t r, 
 {
     if (is_twin(e->from, e->to, e->group))
         return repack(e, row, r, tile, column);
+    x += e->to == MOTE_Q4 ? r * e->k : 0; /* all rows of the tile wait for each other */
     decode_values(e->from, row, e->k, x);
     *column = find_not_finite(x, e->k);
     if (*column < e->k)
@@ -256,7 +275,7 @@ static encode_status encode_row(const encoder *e, const uint8_t *row, size_t r, 
     case MOTE_F16: return encode_f16(e, x, r, tile, column);
     case MOTE_BF16: return encode_bf16(e, x, r, tile, column);
     case MOTE_Q8: return encode_q8(e, x, r, tile, column);
-    default: encode_q4(e, x, r, tile, x + e->k); return ENCODE_OK;
+    default: return ENCODE_OK;
     }
 }
 
@@ -275,5 +294,7 @@ encode_status encode_tile(const encoder *e, const uint8_t *rows, size_t n_rows, 
         if (status)
             return status;
     }
+    if (e->to == MOTE_Q4)
+        encode_q4(e, scratch, n_rows, tile, scratch + ROWS * e->k);
     return ENCODE_OK;
 }

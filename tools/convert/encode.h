@@ -6,6 +6,14 @@
 #include "kernels/quant.h"
 #include "tools/convert/source.h"
 
+/* What errors of a matrix [rows, k] at q4 do (calibrate.h): weights of their squares, and how a
+ * column's error moves the columns behind it, feedback[i * k + j] for i < j. */
+typedef struct q4_guide {
+    size_t k;
+    const float *weights;  /* [k] */
+    const float *feedback; /* [k, k] */
+} q4_guide;
+
 typedef struct encoder {
     enum src_type from;
     enum mote_type to;
@@ -13,6 +21,7 @@ typedef struct encoder {
     size_t k, padded_k;
     size_t row_bytes, tile_bytes; /* of the source, of the output */
     size_t scratch_floats;
+    const q4_guide *guide; /* NULL: none */
 } encoder;
 
 typedef enum encode_status { ENCODE_OK, ENCODE_NOT_FINITE, ENCODE_TOO_LARGE } encode_status;
@@ -41,5 +50,9 @@ size_t find_not_finite(const float *x, size_t n);
 /* q4: codes (one a byte), a step per 32 values, the row's factor. x is finite and changed; k is a
  * multiple of 32. scratch: k / 16 floats. All zero: factor and steps 0, codes MOTE_BOOK_ZERO. */
 void quantize_q4_row(float *x, size_t k, uint8_t *codes, int8_t *steps, float *row, float *scratch);
+/* The same for n_rows (1 .. 16) rows with a guide: x, codes [n_rows, k], steps [n_rows, k / 32],
+ * rows [n_rows]. scratch: n_rows * (k + 32) + k / 16 floats. */
+void quantize_q4_guided(float *x, size_t n_rows, const q4_guide *guide, uint8_t *codes,
+                        int8_t *steps, float *rows, float *scratch);
 
 #endif

@@ -11,6 +11,13 @@
  *   3. Round s to whole steps; try its neighbours, each with its own nearest levels and the exact
  *      error; then the best scale for the levels found, once more.
  *
+ * A guide (calibrate.h) says what errors do to the matrix's results on real inputs: each square
+ * gets a weight in all of these sums; and an error, once made, moves the columns to its right so
+ * that they make up for it. There step 3 and the codes go group by group, from left to right, and
+ * the scales of step 1 are searched anew in the moved values:
+ *
+ *   x'[j] = x[j] + sum over i < j of (x[i] - what i became) * feedback[i][j]
+ *
  * Loops over 32 values are vector code; lanes are summed in a fixed order, so the result does not
  * depend on the instruction set.
  */
@@ -22,6 +29,7 @@
 #define GROUP 32
 #define N_FACTORS 12
 #define LANES 8
+#define HEADROOM 1.05f /* of the row's factor: moved values may be larger */
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
@@ -66,35 +74,43 @@ static float fold(const lanes *v)
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
 
-__attribute__((noinline)) static match sum_up(const float *x, const float *level)
+/* w: weights of the squares. */
+__attribute__((noinline)) static match sum_up(const float *x, const float *w, const float *level)
 {
-    lanes dot = {0}, power = {0}, a, l;
+    lanes dot = {0}, power = {0}, a, l, by;
     for (int i = 0; i < GROUP; i += LANES) {
         memcpy(&a, x + i, sizeof a);
         memcpy(&l, level + i, sizeof l);
-        dot += a * l;
-        power += l * l;
+        memcpy(&by, w + i, sizeof by);
+        by *= l;
+        dot += a * by;
+        power += l * by;
     }
     return (match){fold(&dot), fold(&power)};
 }
 
+/* A group and the weights of its squares. */
+typedef struct group {
+    const float *x, *w;
+} group;
+
 /* Level nearest to each x * inverse; a tie goes up. */
-static match match_levels(const float *x, float inverse, float *level)
+static match match_levels(group g, float inverse, float *level)
 {
     int place[GROUP];
-    find_places(x, 2.0f * inverse, place);
+    find_places(g.x, 2.0f * inverse, place);
     look_up(place, level);
-    return sum_up(x, level);
+    return sum_up(g.x, g.w, level);
 }
 
 /* Step 1: the best scale of one sign. amax > 0. */
-static float search_scale(const float *x, float amax, float *gain)
+static float search_scale(group at, float amax, float *gain)
 {
     float level[GROUP], best = 0;
     *gain = -1;
     for (int f = 0; f < N_FACTORS; f++) {
         float target = 23.0f + 1.5f * (float)f; /* the level that amax maps to, signed */
-        match m = match_levels(x, target / amax, level);
+        match m = match_levels(at, target / amax, level);
         float g = m.dot * m.dot;
         if (m.power > 0 && g > *gain * m.power) {
             *gain = g / m.power;
@@ -104,18 +120,38 @@ static float search_scale(const float *x, float amax, float *gain)
     return best;
 }
 
+static float largest(const float *x, size_t n)
+{
+    float m = 0;
+    for (size_t i = 0; i < n; i++)
+        m = mote_fmax(m, mote_fabs(x[i]));
+    return m;
+}
+
+/* Step 1: the best of each sign, the better one first. */
+static void search_scales(group g, float scale[2])
+{
+    float amax = largest(g.x, GROUP), gain[2];
+    scale[0] = scale[1] = 0;
+    if (amax < 0x1p-50f) /* its square would vanish; beside a value near 1 it is nothing */
+        return;
+    float plus = search_scale(g, amax, &gain[0]), minus = search_scale(g, -amax, &gain[1]);
+    scale[0] = gain[1] > gain[0] ? minus : plus;
+    scale[1] = gain[1] > gain[0] ? plus : minus;
+}
+
 typedef struct candidate {
     int step;
     float error; /* without the constant x . x */
     match match;
 } candidate;
 
-static void try_step(const float *x, float row, int step, candidate *best)
+static void try_step(group g, float row, int step, candidate *best)
 {
     float level[GROUP], s = (float)step * row;
     if (!step || step < -127 || step > 127)
         return;
-    match m = match_levels(x, 1.0f / s, level);
+    match m = match_levels(g, 1.0f / s, level);
     float error = s * (s * m.power - 2.0f * m.dot);
     if (error < best->error)
         *best = (candidate){step, error, m};
@@ -128,16 +164,18 @@ static int to_step(float s, float row)
 }
 
 /* Step 3. scale: the best of each sign. Returns the step; 0: the group is all but zero. */
-static int choose_step(const float *x, float row, const float scale[2])
+static int choose_step(group g, float row, const float scale[2])
 {
     candidate best = {0, 0, {0, 0}};
+    if (!(row > 0))
+        return 0;
     for (int i = 0; i < 2; i++) {
         int step = to_step(scale[i], row);
         for (int near = -2; near <= 2; near++)
-            try_step(x, row, step + near, &best);
+            try_step(g, row, step + near, &best);
     }
     if (best.match.power > 0)
-        try_step(x, row, to_step(best.match.dot / best.match.power, row), &best);
+        try_step(g, row, to_step(best.match.dot / best.match.power, row), &best);
     return best.step;
 }
 
@@ -149,23 +187,15 @@ static uint8_t code_of(float level)
     return c;
 }
 
-static void write_codes(const float *x, float row, int step, uint8_t *codes)
+static void write_codes(group g, float s, uint8_t *codes)
 {
     float level[GROUP];
     memset(codes, MOTE_BOOK_ZERO, GROUP);
-    if (!step)
+    if (s == 0.0f)
         return;
-    match_levels(x, 1.0f / ((float)step * row), level);
+    match_levels(g, 1.0f / s, level);
     for (int i = 0; i < GROUP; i++)
         codes[i] = code_of(level[i]);
-}
-
-static float largest(const float *x, size_t n)
-{
-    float m = 0;
-    for (size_t i = 0; i < n; i++)
-        m = mote_fmax(m, mote_fabs(x[i]));
-    return m;
 }
 
 /* Brings the largest value of the row near 1 by a power of two, so that squares neither overflow
@@ -180,29 +210,104 @@ static float normalise(float *x, size_t k)
     return bits_float(exponent << 23);
 }
 
+/* ---- without feedback: each row for itself --------------------------------------------------- */
+
+static const float ones[GROUP] = {[0 ... GROUP - 1] = 1.0f};
+
+static group group_at(const float *x, const q4_guide *guide, size_t at)
+{
+    return (group){x + at, guide ? guide->weights + at : ones};
+}
+
+/* Steps 1 and 2. scales: two a group. */
+static float plan_row(const float *x, size_t k, const q4_guide *guide, float *scales)
+{
+    float row = 0;
+    for (size_t g = 0; g < k / GROUP; g++) {
+        search_scales(group_at(x, guide, g * GROUP), scales + 2 * g);
+        row = mote_fmax(row, mote_fabs(scales[2 * g]));
+    }
+    return row / 127.0f;
+}
+
 void quantize_q4_row(float *x, size_t k, uint8_t *codes, int8_t *steps, float *row, float *scratch)
 {
-    float *scale = scratch, gain[2], power = normalise(x, k); /* two scales a group */
-    for (size_t g = 0; g < k / GROUP; g++) {
-        float amax = largest(x + g * GROUP, GROUP);
-        scale[2 * g] = scale[2 * g + 1] = 0;
-        if (amax < 0x1p-50f) /* its square would vanish; beside a value near 1 it is nothing */
-            continue;
-        scale[2 * g] = search_scale(x + g * GROUP, amax, &gain[0]);
-        scale[2 * g + 1] = search_scale(x + g * GROUP, -amax, &gain[1]);
-        if (gain[1] > gain[0]) {
-            float s = scale[2 * g];
-            scale[2 * g] = scale[2 * g + 1];
-            scale[2 * g + 1] = s;
-        }
-    }
-    *row = 0;
-    for (size_t g = 0; g < k / GROUP; g++)
-        *row = mote_fmax(*row, mote_fabs(scale[2 * g]));
-    *row /= 127.0f;
-    for (size_t g = 0; g < k / GROUP; g++) {
-        steps[g] = *row > 0 ? (int8_t)choose_step(x + g * GROUP, *row, scale + 2 * g) : 0;
-        write_codes(x + g * GROUP, *row, steps[g], codes + g * GROUP);
+    float power = normalise(x, k);
+    *row = plan_row(x, k, NULL, scratch);
+    for (size_t i = 0; i < k / GROUP; i++) {
+        group g = group_at(x, NULL, i * GROUP);
+        steps[i] = (int8_t)choose_step(g, *row, scratch + 2 * i);
+        write_codes(g, (float)steps[i] * *row, codes + i * GROUP);
     }
     *row *= power;
+}
+
+/* ---- with feedback: 16 rows side by side, so that feedback is read once for all -------------- */
+
+/* Codes of a group from left to right, each error moving the columns behind it at once. moved: the
+ * row's x'; error[32]: what is left for the columns behind the group. */
+static void feed_group(const float *x, float *moved, float s, size_t at, const q4_guide *guide,
+                       uint8_t *codes, float *error)
+{
+    for (size_t i = at; i < at + GROUP; i++) {
+        float level = 0;
+        if (s != 0.0f) {
+            float y = moved[i] * (2.0f / s) + 70.0f;
+            y = y > 0.0f ? y : 0.0f;
+            level = nearest[(int)(y < 126.0f ? y : 126.0f)];
+        }
+        codes[i] = code_of(level);
+        error[i - at] = x[i] - level * s;
+        const float *feedback = guide->feedback + i * guide->k;
+        for (size_t j = i + 1; j < at + GROUP; j++)
+            moved[j] += error[i - at] * feedback[j];
+    }
+}
+
+/* moved += errors of the group at `at` times their feedback, for the columns behind the group; in
+ * strips that stay in the cache. */
+static void feed_on(float *moved, size_t n_rows, size_t at, const q4_guide *guide,
+                    const float *errors)
+{
+    enum { STRIP = 128 };
+    const size_t k = guide->k;
+    for (size_t c = at + GROUP; c < k; c += STRIP) {
+        size_t n = k - c < STRIP ? k - c : STRIP;
+        for (size_t r = 0; r < n_rows; r++) {
+            float *to = moved + r * k + c;
+            for (size_t i = 0; i < GROUP; i += 4) {
+                const float *e = errors + r * GROUP + i;
+                const float *f = guide->feedback + (at + i) * k + c;
+                for (size_t j = 0; j < n; j++)
+                    to[j] += (e[0] * f[j] + e[1] * f[k + j]) +
+                             (e[2] * f[2 * k + j] + e[3] * f[3 * k + j]);
+            }
+        }
+    }
+}
+
+void quantize_q4_guided(float *x, size_t n_rows, const q4_guide *guide, uint8_t *codes,
+                        int8_t *steps, float *rows, float *scratch)
+{
+    const size_t k = guide->k;
+    float *moved = scratch, *errors = moved + n_rows * k, *scales = errors + n_rows * GROUP;
+    float power[MOTE_TILE_ROWS];
+    for (size_t r = 0; r < n_rows; r++) {
+        power[r] = normalise(x + r * k, k);
+        rows[r] = plan_row(x + r * k, k, guide, scales) * HEADROOM;
+    }
+    memcpy(moved, x, n_rows * k * sizeof *x);
+    for (size_t at = 0; at < k; at += GROUP) {
+        for (size_t r = 0; r < n_rows; r++) {
+            group g = group_at(moved + r * k, guide, at);
+            search_scales(g, scales);
+            int step = choose_step(g, rows[r], scales);
+            steps[r * (k / GROUP) + at / GROUP] = (int8_t)step;
+            feed_group(x + r * k, moved + r * k, (float)step * rows[r], at, guide, codes + r * k,
+                       errors + r * GROUP);
+        }
+        feed_on(moved, n_rows, at, guide, errors);
+    }
+    for (size_t r = 0; r < n_rows; r++)
+        rows[r] *= power[r];
 }

@@ -277,13 +277,14 @@ static enum mote_type kept_type(enum src_type type)
     return src_is_kept(type) ? types[type] : MOTE_Q8;
 }
 
-/* At q4, what hurts most stays at q8: embedding and output head, and the narrow k and v; with
- * latents, what makes the latent and what is made of it. */
+/* At q4, what hurts most for its bytes stays at q8: embedding and output head; where heads share
+ * them, which makes them narrow, v and in two of three layers k; with latents, what makes the
+ * latent and what is made of it (docs/decisions/0008). */
 static bool fits_q4(const out_tensor *t)
 {
-    bool narrow = t->kind == MOTE_L_K || t->kind == MOTE_L_V || t->kind == MOTE_L_KV_A ||
-                  t->kind == MOTE_L_K_UP || t->kind == MOTE_L_V_UP;
-    return t->place && !narrow && t->k % 32 == 0;
+    bool latent = t->kind == MOTE_L_KV_A || t->kind == MOTE_L_K_UP || t->kind == MOTE_L_V_UP;
+    bool fine = t->kind == MOTE_L_V || (t->kind == MOTE_L_K && t->place % 3);
+    return t->place && !latent && !(fine && 2 * t->rows <= t->k) && t->k % 32 == 0;
 }
 
 /* Small, and read as f32 (NUMERICS "Experts"). */

@@ -43,8 +43,9 @@ typedef struct graph {
     mote_layer *layers;
     out_tensor *outs;
     size_t n_outs, cap_outs;
-    bool reads_partial; /* the family knows partial_rotary_factor */
-    float norm_add;     /* what graph_add_norm adds: 1 where norms multiply by 1 + w */
+    bool reads_partial;            /* the family knows partial_rotary_factor */
+    float norm_add;                /* what graph_add_norm adds: 1 where norms multiply by 1 + w */
+    mote_calibration *calibration; /* NULL: none */
 } graph;
 
 /* Makes the graph of the source, its family chosen by model_type. */

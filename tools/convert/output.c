@@ -116,6 +116,15 @@ mote_status output_write(output *o, uint64_t at, const void *data, size_t bytes)
     return MOTE_OK;
 }
 
+void output_path(const output *o, char path[OUTPUT_PATH_BYTES])
+{
+    size_t folder = (size_t)(o->name - o->opts->output);
+    if (o->temp[0])
+        snprintf(path, OUTPUT_PATH_BYTES, "%.*s%s", (int)folder, o->opts->output, o->temp);
+    else
+        snprintf(path, OUTPUT_PATH_BYTES, "/proc/self/fd/%d", o->fd);
+}
+
 mote_status output_commit(output *o)
 {
     mote_status status = MOTE_OK;

@@ -22,6 +22,9 @@ mote_status output_check(const mote_convert_opts *opts, mote_convert_error *err)
 /* output_close() is due after failure too. */
 mote_status output_open(output *o, const mote_convert_opts *opts, mote_convert_error *err);
 mote_status output_write(output *o, uint64_t at, const void *data, size_t bytes);
+/* Where the file can be read before it has its name. */
+#define OUTPUT_PATH_BYTES 4200
+void output_path(const output *o, char path[OUTPUT_PATH_BYTES]);
 /* To the disk, then to its name. */
 mote_status output_commit(output *o);
 /* Removes what was not committed. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/convert/encode.h"
+#include "tools/convert/calibrate.h"
 #include "tools/convert/output.h"
 
 #define MAX_THREADS 16
@@ -232,9 +232,11 @@ mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, 
     if (!status && t->turned)
         status = turn(&p, &local, err);
     for (uint64_t at = 0; at < n_tiles && !status; at += p.n_tiles) {
+        const uint64_t left = (g->calibration ? mat_tiles - at % mat_tiles : n_tiles - at);
         p.first_tile = at;
-        p.n_tiles = n_tiles - at < most ? (size_t)(n_tiles - at) : most;
-        if (opts->cancel && opts->cancel(opts->user))
+        p.n_tiles = left < most ? (size_t)left : most;
+        status = calibrate_guide(g->calibration, g, t, (size_t)(at / mat_tiles), &p.e.guide);
+        if (!status && opts->cancel && opts->cancel(opts->user))
             status = convert_fail(err, MOTE_CANCELLED, "cancelled");
         if (!status)
             status = run_piece(&p, err);

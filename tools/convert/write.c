@@ -215,6 +215,24 @@ static mote_status lay_out(writer *w)
     return status ? status : place_header(w);
 }
 
+/* The file is complete: has it measured, and writes the index again with the card in its place,
+ * blanks behind it. The JSON header does not show it. */
+static mote_status write_card(writer *w)
+{
+    const mote_convert_opts *opts = w->g->src->opts;
+    char path[OUTPUT_PATH_BYTES], card[MOTE_CONVERT_CARD_BYTES] = "";
+    mote_index *x = w->index;
+    const mote_string at = x->strings[MOTE_STR_CARD];
+    output_path(w->o, path);
+    mote_status status = opts->card(opts->user, path, card);
+    if (status)
+        return status;
+    memcpy((char *)x + x->strings_at + at.at, card, strlen(card));
+    x->index_crc = 0;
+    x->index_crc = mote_crc32c(0, x, x->index_bytes);
+    return output_write(w->o, w->data_at, x, x->index_bytes);
+}
+
 mote_status write_graph(graph *g, output *o)
 {
     writer w = {.g = g, .o = o};
@@ -225,7 +243,9 @@ mote_status write_graph(graph *g, output *o)
         status = write_tensors(&w);
     if (!status)
         status = make_head(&w, &head, &bytes);
-    return status ? status : output_write(o, 0, head, bytes);
+    if (!status)
+        status = output_write(o, 0, head, bytes);
+    return status || !g->src->opts->card ? status : write_card(&w);
 }
 
 mote_status write_head(graph *g, uint8_t **head, size_t *bytes, uint64_t *file_bytes)
