@@ -88,6 +88,12 @@ static bool write_json(const vocabulary *v, const char *path, bool byte_level)
     add(f, "\"model\":{\"type\":\"BPE\",\"vocab\":{");
     for (size_t i = 0; i < v->n; i++)
         add(f, "%s\"%s\":%zu", i ? "," : "", v->text[i], i);
+    size_t n = v->n; /* no letter of ASCII may lack */
+    for (char c = '!'; byte_level && c < 0x7f; c++)
+        if (c < 'a' || c >= 'a' + N_LETTERS)
+            add(f, ",\"%s%c\":%zu", c == '"' || c == '\\' ? "\\" : "", c, n++);
+    if (byte_level)
+        add(f, ",\"\u0120\":%zu", n);
     add(f, "},\"merges\":[");
     for (size_t i = 0; i < v->n_merges; i++)
         add(f, "%s[\"%s\",\"%s\"]", i ? "," : "", v->text[v->merges[i][0]],

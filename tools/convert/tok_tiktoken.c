@@ -118,6 +118,8 @@ static mote_text to_letters(ranks *r, const uint8_t *bytes, size_t n)
 static mote_status read_ranks(ranks *r, const char *p, const char *end)
 {
     uint8_t bytes[TOK_MAX_PIECE / 2];
+    bool seen[256] = {false};
+    size_t n_seen = 0;
     mote_status status = MOTE_OK;
     for (size_t i = 0; i < r->n && !status; i++) {
         line l;
@@ -135,8 +137,13 @@ static mote_status read_ranks(ranks *r, const char *p, const char *end)
         r->types[l.rank] = TOK_TYPE_NORMAL;
         r->scores[l.rank] = -(float)l.rank; /* exact: fewer than 2^24 */
         r->pieces[l.rank] = to_letters(r, bytes, n);
+        n_seen += n == 1 && !seen[bytes[0]];
+        seen[bytes[0]] = seen[bytes[0]] || n == 1;
         status = r->pieces[l.rank].ptr ? MOTE_OK : r->err->status;
     }
+    if (!status && n_seen < 256) /* the format's own tools cannot do without either */
+        status = convert_fail(r->err, MOTE_ERR_FILE, "%s: %zu of the 256 bytes have no entry",
+                              r->file, 256 - n_seen);
     return status;
 }
 
