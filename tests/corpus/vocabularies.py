@@ -247,7 +247,7 @@ GGUF = [
     ("V06c merge twice", FILE, gguf_vocab(merges=strings(["h e", "h e"]))), ("V06d merge empty", FILE, gguf_vocab(merges=strings([""]))),
     ("V07 token no UTF-8", FILE, gguf_vocab(tokens=strings([b"\xff"] + tiny.PIECES[1:] + tiny.SPECIAL))),
     ("V07b token of 100 KB", FILE, gguf_vocab(tokens=strings(["x" * 100_000] + tiny.PIECES[1:] + tiny.SPECIAL))),
-    ("V08 byte alphabet incomplete", FILE, gguf_vocab(tokens=strings(["qqq"] + tiny.PIECES[1:] + tiny.SPECIAL))),
+    ("V08 byte alphabet incomplete", FILE, gguf_vocab(tokens=strings(["qqq" if p == "z" else p for p in tiny.PIECES] + tiny.SPECIAL))),
 ]
 
 

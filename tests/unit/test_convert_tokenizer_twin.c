@@ -90,7 +90,7 @@ static bool write_json(const vocabulary *v, const char *path, bool byte_level)
         add(f, "%s\"%s\":%zu", i ? "," : "", v->text[i], i);
     size_t n = v->n; /* no letter of ASCII may lack */
     for (char c = '!'; byte_level && c < 0x7f; c++)
-        if (c < 'a' || c >= 'a' + N_LETTERS)
+        if ((unsigned)(c - 'a') >= N_LETTERS)
             add(f, ",\"%s%c\":%zu", c == '"' || c == '\\' ? "\\" : "", c, n++);
     if (byte_level)
         add(f, ",\"\u0120\":%zu", n);
@@ -157,7 +157,7 @@ static size_t make_text(char *text, uint64_t *seed)
 {
     size_t n = test_random(seed) % MOST_TEXT, letters = 1 + test_random(seed) % N_LETTERS;
     for (size_t i = 0; i < n; i++)
-        text[i] = (char)('a' + (test_random(seed) % 64 ? test_random(seed) % letters : N_LETTERS));
+        text[i] = test_random(seed) % 64 ? (char)('a' + test_random(seed) % letters) : '\1';
     text[n] = 0;
     return n;
 }
