@@ -137,7 +137,7 @@ static mote_status check_symbols(const tok_draft *d)
     return MOTE_OK;
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 /* Does this entry go from something to a blank? */
 static bool crosses(mote_text p)
