@@ -126,13 +126,13 @@ typedef struct mote_routes {
 
 /* What one thread needs for itself. */
 typedef struct mote_thread_scratch {
-    mote_act_rows input; /* [MOTE_FEW_ROWS] */
+    mote_act_rows input; /* [MOTE_FEW_ROWS], with several threads */
     float *row;          /* one row before it is quantised */
-    float *attended;     /* [MOTE_FEW_ROWS, max_q]: joined attention results */
-    float *product[2];   /* [tokens, unit rows] */
-    float *queries;      /* [query rows, max_head_dim] */
+    float *attended;   /* [MOTE_FEW_ROWS, max_q]: joined attention results, with several threads */
+    float *product[2]; /* [tokens, unit rows] */
+    float *queries;    /* [query rows, max_head_dim] */
     mote_act_rows query_acts;
-    float *scores;              /* [query rows, MOTE_BLOCK] */
+    float *scores;              /* [query rows, mote_score_stride] */
     float *attn[2];             /* [query rows, max_head_dim]: so far, this block */
     float *attn_max, *attn_sum; /* [2, query rows] */
     uint16_t *lo, *hi;          /* [query rows] */
@@ -162,7 +162,8 @@ struct mote_session {
     float *latent;   /* [n_batch, max_head_dim in tiles]: a position's cache before its norm */
     float *q_latent; /* [n_batch, max_q_rank in tiles] */
     float *values;   /* [n_batch, max_values] */
-    float *partial;  /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks */
+    float *partial;  /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks, with
+                      * several threads */
     mote_thread_scratch *threads; /* [n_threads] */
     float *logits;                /* [n_logits, n_vocab padded to 16] */
     size_t logits_stride;
@@ -179,8 +180,12 @@ mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t k
 mote_status mote_bind_encoder(mote_model *m, const mote_image *image, uint32_t *n_bound,
                               mote_error *err);
 
-/* session.c: rows, activations and thread scratch of a session with model and opts set. */
-void mote_carve_scratch(mote_arena *a, mote_session *s);
+/* session.c, of a session with model and opts set: its rows and threads' records; activations; what
+ * the threads have for themselves, which holds nothing from one stage of a forward pass to the
+ * next. */
+void mote_carve_records(mote_arena *a, mote_session *s);
+void mote_carve_shared(mote_arena *a, mote_session *s);
+void mote_carve_threads(mote_arena *a, mote_session *s);
 
 /* The model's kernel table. */
 const mote_kernels *mote_model_kernels(const mote_model *model);
@@ -206,6 +211,28 @@ typedef struct mote_range {
 static inline mote_range mote_share(size_t n, uint32_t thread, uint32_t n_threads)
 {
     return (mote_range){n * thread / n_threads, n * (thread + 1) / n_threads};
+}
+
+/* Few rows on several threads: each thread prepares all inputs for itself and attention is split by
+ * blocks. */
+static inline bool mote_splits_rows(const mote_run *r)
+{
+    return r->n_rows <= MOTE_FEW_ROWS && r->lead->opts.n_threads > 1;
+}
+
+/* Queries that attend together at most. */
+static inline uint32_t mote_query_rows(const mote_session *s)
+{
+    uint64_t all = (uint64_t)s->opts.n_batch * s->model->max_group;
+    uint32_t most = s->model->max_group > MOTE_QUERY_ROWS ? s->model->max_group : MOTE_QUERY_ROWS;
+    return all < most ? (uint32_t)all : most;
+}
+
+/* From one query's scores to the next one's. */
+static inline size_t mote_score_stride(const mote_session *lead)
+{
+    return lead->opts.n_ctx < MOTE_BLOCK ? mote_round_up(lead->opts.n_ctx, MOTE_TILE_ROWS)
+                                         : MOTE_BLOCK;
 }
 
 static inline void mote_barrier(const mote_run *r, uint32_t thread)

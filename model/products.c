@@ -21,13 +21,13 @@ void mote_apply_norm(const mote_model *m, const mote_norm *norm, float *y, const
 }
 
 /* The rows of x [n_rows, k] as the input of a product: normalised if norm is given, and in the
- * forms the weights read. Few rows: every thread prepares them all for itself. Many: each thread
- * its share, then a barrier. */
+ * forms the weights read. Few rows on several threads: every thread prepares them all for itself.
+ * Else each thread its share, then a barrier. */
 mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
                        const mote_norm *norm)
 {
     mote_thread_scratch *own = &r->lead->threads[thread];
-    bool few = r->n_rows <= MOTE_FEW_ROWS;
+    bool few = mote_splits_rows(r);
     mote_act_rows *to = few ? &own->input : &r->lead->input;
     mote_range rows =
         few ? (mote_range){0, r->n_rows} : mote_share(r->n_rows, thread, r->n_threads);

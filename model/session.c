@@ -79,11 +79,11 @@ static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scratch *t)
 {
     const mote_model *m = s->model;
-    uint32_t few = smaller(s->opts.n_batch, MOTE_FEW_ROWS);
+    uint32_t few = smaller(s->opts.n_batch, s->opts.n_threads > 1 ? MOTE_FEW_ROWS : 0);
     uint32_t width = m->max_width, dim = m->max_head_dim;
     uint32_t tokens = smaller(s->opts.n_batch, MOTE_PRODUCT_TOKENS);
     uint32_t rows = larger(m->max_unit_rows, MOTE_PRODUCT_ROWS);
-    uint32_t queries = larger(m->max_group, MOTE_QUERY_ROWS);
+    uint32_t queries = mote_query_rows(s);
     t->input = carve_input(a, m, few, width);
     t->row = mote_take(a, width, float_bytes);
     t->attended = mote_take(a, (uint64_t)few * m->max_q, float_bytes);
@@ -100,7 +100,7 @@ static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scrat
         t->query_acts.scales = mote_take(a, queries * t->query_acts.group_stride, float_bytes);
         t->query_acts.sums = mote_take(a, queries * t->query_acts.group_stride, sizeof(int32_t));
     }
-    t->scores = mote_take(a, (uint64_t)queries * MOTE_BLOCK, float_bytes);
+    t->scores = mote_take(a, queries * mote_score_stride(s), float_bytes);
     t->attn_max = mote_take(a, 2 * (uint64_t)queries, float_bytes);
     t->attn_sum = mote_take(a, 2 * (uint64_t)queries, float_bytes);
     t->lo = mote_take(a, queries, sizeof(uint16_t));
@@ -133,14 +133,28 @@ static void carve_routes(mote_arena *a, const mote_model *m, mote_routes *to, ui
     to->hidden = carve_acts(a, m, choices, m->max_expert_ff);
 }
 
-void mote_carve_scratch(mote_arena *a, mote_session *s)
+void mote_carve_records(mote_arena *a, mote_session *s)
+{
+    s->rows = mote_take(a, s->opts.n_batch, sizeof *s->rows);
+    s->threads = mote_take(a, s->opts.n_batch ? s->opts.n_threads : 0, sizeof *s->threads);
+}
+
+void mote_carve_threads(mote_arena *a, mote_session *s)
+{
+    for (uint32_t i = 0; s->opts.n_batch && i < s->opts.n_threads; i++) {
+        mote_thread_scratch measured, *own = s->threads ? &s->threads[i] : &measured;
+        memset(own, 0, sizeof *own);
+        carve_thread(a, s, own);
+    }
+}
+
+void mote_carve_shared(mote_arena *a, mote_session *s)
 {
     const mote_model *m = s->model;
-    uint64_t b = s->opts.n_batch, few = smaller(s->opts.n_batch, MOTE_FEW_ROWS);
-    uint64_t blocks = (s->opts.n_ctx + MOTE_BLOCK - 1) / MOTE_BLOCK;
+    uint64_t b = s->opts.n_batch, blocks = (s->opts.n_ctx + MOTE_BLOCK - 1) / MOTE_BLOCK;
+    uint64_t few = smaller(s->opts.n_batch, s->opts.n_threads > 1 ? MOTE_FEW_ROWS : 0);
     if (!b)
         return;
-    s->rows = mote_take(a, b, sizeof *s->rows);
     s->x = mote_take(a, b * m->index->hidden, float_bytes);
     s->q = mote_take(a, b * m->max_q, float_bytes);
     if (m->has_whole_norm)
@@ -158,32 +172,34 @@ void mote_carve_scratch(mote_arena *a, mote_session *s)
         s->values = mote_take(a, b * m->max_values, float_bytes);
     }
     s->partial = mote_take(a, few * m->max_heads * blocks, (m->max_head_dim + 2) * float_bytes);
-    s->threads = mote_take(a, s->opts.n_threads, sizeof(mote_thread_scratch));
-    for (uint32_t i = 0; i < s->opts.n_threads; i++) {
-        mote_thread_scratch own = {0};
-        carve_thread(a, s, &own);
-        if (s->threads)
-            s->threads[i] = own;
-    }
 }
 
-/* Everything a session is; fills the plan as it goes. proto has model and opts set. */
+/* Everything a session is; fills the plan as it goes. proto has model and opts set. A single
+ * thread's own scratch and the logits share memory: one is done with before the other begins. */
 static mote_session *carve(mote_arena *a, const mote_session *proto, mote_session_plan *plan)
 {
     mote_session measured = *proto;
     mote_session *made = mote_take(a, 1, sizeof *made), *s = made ? made : &measured;
     *s = *proto;
     s->kv = mote_take(a, s->model->index->n_layers, sizeof *s->kv);
+    mote_carve_records(a, s);
     plan->state_bytes = a->used;
     carve_kv(a, s);
     plan->kv_bytes = a->used - plan->state_bytes;
-    mote_carve_scratch(a, s);
-    plan->scratch_bytes = a->used - plan->state_bytes - plan->kv_bytes;
+    mote_carve_shared(a, s);
+    uint64_t shared = a->used, end;
+    mote_carve_threads(a, s);
+    end = a->used;
+    if (s->opts.n_threads == 1)
+        a->used = shared;
+    plan->logits_bytes = a->used;
     s->logits_stride = mote_round_up(s->model->index->n_vocab, MOTE_TILE_ROWS);
     if (s->opts.n_batch)
         s->logits = mote_take(a, (uint64_t)s->opts.n_logits * s->logits_stride, float_bytes);
+    plan->logits_bytes = a->used - plan->logits_bytes;
+    a->used = a->used > end ? a->used : end;
     plan->total_bytes = a->used;
-    plan->logits_bytes = a->used - plan->state_bytes - plan->kv_bytes - plan->scratch_bytes;
+    plan->scratch_bytes = a->used - plan->state_bytes - plan->kv_bytes - plan->logits_bytes;
     return made;
 }
 
