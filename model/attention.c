@@ -24,7 +24,7 @@ typedef struct queries {
 /* Numbers of a value: of a latent, the part of the key that is the value too. */
 static size_t value_dim(const mote_layer *rec)
 {
-    return rec->attn == MOTE_ATTN_LATENT ? rec->kv_rank : rec->head_dim;
+    return mote_is_latent(rec) ? rec->kv_rank : rec->head_dim;
 }
 
 /* First position that the row at `pos` sees. */
@@ -52,8 +52,8 @@ static mote_acts gather(const mote_run *r, mote_thread_scratch *own, const queri
         float *to = own->queries + i * a->f32_stride;
         memcpy(to, from, dim * sizeof *to);
         if (kv == MOTE_KV_Q8)
-            m->kernels.quantize(a->codes + i * a->code_stride, a->scales + i * a->group_stride,
-                                a->sums + i * a->group_stride, to, dim);
+            m->kernels->quantize(a->codes + i * a->code_stride, a->scales + i * a->group_stride,
+                                 a->sums + i * a->group_stride, to, dim);
     }
     return (mote_acts){.f32 = own->queries,
                        .codes = a->codes,
@@ -91,7 +91,7 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
                          float *max, float *sum)
 {
     static const enum mote_type key_type[] = {MOTE_F32, MOTE_F16, MOTE_Q8};
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_layer *rec = r->model->layers[q->layer].rec;
     const mote_session *s = r->rows[q->row].session;
     const mote_kv_layer *kv = &s->kv[q->layer];
@@ -118,16 +118,17 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
                        rec->attn_softcap, &max[i], &sum[i]);
         }
     size_t v_dim = value_dim(rec), groups = (v_dim + 31) / 32;
-    const void *v = own->latents;
-    const uint16_t *v_scales = own->latent_scales;
-    if (rec->attn == MOTE_ATTN_LATENT) {
+    const void *v = kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes;
+    const uint16_t *v_scales =
+        kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL;
+#if MOTE_LATENT
+    if (mote_is_latent(rec)) {
         mote_latent_rows(own, kv, rec, s->opts.kv, at + tile * MOTE_TILE_ROWS,
                          at + end * MOTE_TILE_ROWS);
-    } else {
-        v = kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes;
-        if (kv->v_scales)
-            v_scales = kv->v_scales + q->kv_head * kv->v_head_scales + at * groups;
+        v = own->latents;
+        v_scales = own->latent_scales;
     }
+#endif
     k->values[s->opts.kv](out + first * out_stride, out_stride, own->scores + first * stride,
                           stride, own->lo + first, own->hi + first, last + 1 - first, v, v_scales,
                           v_dim);
@@ -138,7 +139,7 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
 static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
 {
     mote_thread_scratch *own = &r->lead->threads[thread];
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_layer *rec = r->model->layers[q->layer].rec;
     size_t dim = value_dim(rec), stride = r->model->max_head_dim;
     size_t last_row = q->row + q->n_rows - 1;
@@ -233,7 +234,7 @@ static void attend_few(mote_run *r, uint32_t thread, size_t layer)
 /* Joins the blocks of one head of one row into out [dim]. */
 static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t head, float *out)
 {
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     size_t pos = r->rows[row].pos, dim = value_dim(rec), width = r->model->max_head_dim;
     size_t b = first_seen(rec, pos) / MOTE_BLOCK;
     const float *part = partial(r, row, head, b);

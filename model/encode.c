@@ -16,6 +16,8 @@
 #include "kernels/math.h"
 #include "model/encode.h"
 
+#if MOTE_ENCODERS
+
 #define MAX_TOKENS 65536u
 #define MAX_THREADS 1024u
 
@@ -25,7 +27,7 @@ static void embed(mote_encode_run *e, uint32_t thread)
 {
     mote_run *r = &e->run;
     const mote_model *m = r->model;
-    const mote_kernels *k = &m->kernels;
+    const mote_kernels *k = m->kernels;
     const mote_index *x = m->index;
     float *part = r->lead->threads[thread].row;
     mote_range mine = mote_share(r->n_rows, thread, r->n_threads);
@@ -323,3 +325,5 @@ mote_status mote_encoder_init(mote_encoder **out, void *mem, size_t mem_bytes,
     *out = e;
     return MOTE_OK;
 }
+
+#endif

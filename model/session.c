@@ -30,7 +30,7 @@ static void carve_kv(mote_arena *a, mote_session *s)
     for (uint32_t i = 0; i < m->index->n_layers; i++) {
         const mote_layer *r = ((const mote_layer *)(const void *)(m->index + 1)) + i;
         size_t heads = r->n_kv_heads, dim = r->head_dim, groups = (dim + 31) / 32;
-        bool latent = r->attn == MOTE_ATTN_LATENT; /* values are a part of the keys */
+        bool latent = mote_is_latent(r); /* values are a part of the keys */
         mote_kv_layer kv = {.k_tile_bytes = key_tile_bytes(s->opts.kv, dim)};
         kv.k_head_bytes = kv.k_tile_bytes * n_tiles;
         kv.v_row_bytes = dim * value_bytes[s->opts.kv];
@@ -105,8 +105,11 @@ static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scrat
     t->attn_sum = mote_take(a, 2 * (uint64_t)queries, float_bytes);
     t->lo = mote_take(a, queries, sizeof(uint16_t));
     t->hi = mote_take(a, queries, sizeof(uint16_t));
+#if MOTE_EXPERTS
     if (m->max_experts)
         t->gathered = carve_acts(a, m, tokens, m->index->hidden);
+#endif
+#if MOTE_LATENT
     if (m->max_kv_rank) {
         size_t groups = (m->max_kv_rank + 31) / 32;
         t->head = carve_acts(a, m, tokens, m->max_latent_in);
@@ -114,8 +117,10 @@ static void carve_thread(mote_arena *a, const mote_session *s, mote_thread_scrat
         if (s->opts.kv == MOTE_KV_Q8)
             t->latent_scales = mote_take(a, MOTE_BLOCK * groups, sizeof(uint16_t));
     }
+#endif
 }
 
+#if MOTE_EXPERTS
 /* What experts.c needs for `rows` rows. */
 static void carve_routes(mote_arena *a, const mote_model *m, mote_routes *to, uint64_t rows)
 {
@@ -132,6 +137,7 @@ static void carve_routes(mote_arena *a, const mote_model *m, mote_routes *to, ui
     to->sums = mote_take(a, rows * m->index->hidden, float_bytes);
     to->hidden = carve_acts(a, m, choices, m->max_expert_ff);
 }
+#endif
 
 void mote_carve_records(mote_arena *a, mote_session *s)
 {
@@ -165,12 +171,16 @@ void mote_carve_shared(mote_arena *a, mote_session *s)
     s->mlp = carve_acts(a, m, b, m->max_ff);
     s->rope_cos = mote_take(a, b * m->n_rope * m->max_rope_half, float_bytes);
     s->rope_sin = mote_take(a, b * m->n_rope * m->max_rope_half, float_bytes);
+#if MOTE_EXPERTS
     carve_routes(a, m, &s->routes, b);
+#endif
+#if MOTE_LATENT
     if (m->max_kv_rank) {
         s->latent = mote_take(a, b * mote_round_up(m->max_head_dim, MOTE_TILE_ROWS), float_bytes);
         s->q_latent = mote_take(a, b * mote_round_up(m->max_q_rank, MOTE_TILE_ROWS), float_bytes);
         s->values = mote_take(a, b * m->max_values, float_bytes);
     }
+#endif
     s->partial = mote_take(a, few * m->max_heads * blocks, (m->max_head_dim + 2) * float_bytes);
 }
 
@@ -211,12 +221,16 @@ static mote_status check(const mote_model *m, const mote_session_opts *o, mote_e
                          "an encoder: it makes embeddings or scores, not text", NULL);
     if (!o->n_ctx || o->n_ctx > m->index->n_ctx)
         return mote_fail_got(err, limit, "context length", NULL, o->n_ctx, m->index->n_ctx);
+    if (!MOTE_KV_FLOAT && o->kv != MOTE_KV_Q8)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build has q8 keys and values only", NULL);
     if ((unsigned)o->kv > MOTE_KV_Q8)
         return mote_fail_got(err, limit, "KV type", NULL, (uint64_t)o->kv, MOTE_KV_Q8);
     if (o->n_batch > MAX_BATCH)
         return mote_fail_got(err, limit, "rows of a batch", NULL, o->n_batch, MAX_BATCH);
     if (o->n_batch && (!o->n_logits || o->n_logits > o->n_batch))
         return mote_fail_got(err, limit, "rows with logits", NULL, o->n_logits, o->n_batch);
+    if (!MOTE_THREADS && o->n_threads > 1)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build has one thread", NULL);
     if (!o->n_threads || o->n_threads > MAX_THREADS)
         return mote_fail_got(err, limit, "threads", NULL, o->n_threads, MAX_THREADS);
     return MOTE_OK;

@@ -191,7 +191,7 @@ void mote_tok_merge_piece(tok_encoder *e, const uint8_t *p, size_t n)
         tok_emit(e, id);
         return;
     }
-    if (n <= MOST_SHORT) {
+    if (MOTE_TEXT_STEPS && n <= MOST_SHORT) { /* elsewhere pieces are whole texts */
         merge_short(e, p, n);
         return;
     }

@@ -4,6 +4,7 @@
 #define MOTE_TOKENIZER_H
 
 #include "include/mote.h"
+#include "include/mote_features.h"
 #include "tokenizer/tables.h"
 
 struct mote_tokenizer {
