@@ -46,7 +46,7 @@ static void carve_kv(mote_arena *a, mote_session *s)
     }
 }
 
-static mote_act_rows carve_forms(mote_arena *a, bool floats, bool codes, uint64_t rows, uint64_t k)
+static mote_act_rows carve_forms(mote_arena *a, bool floats, bool codes, uint64_t rows, size_t k)
 {
     mote_act_rows r = {.f32_stride = k,
                        .code_stride = mote_round_up(k, 64),
@@ -62,13 +62,13 @@ static mote_act_rows carve_forms(mote_arena *a, bool floats, bool codes, uint64_
 }
 
 /* Rows of activations of width k in the forms this model reads. */
-static mote_act_rows carve_acts(mote_arena *a, const mote_model *m, uint64_t rows, uint64_t k)
+static mote_act_rows carve_acts(mote_arena *a, const mote_model *m, uint64_t rows, size_t k)
 {
     return carve_forms(a, m->reads_floats, m->reads_codes, rows, k);
 }
 
 /* The same for what routers read too, which are f32 always. */
-static mote_act_rows carve_input(mote_arena *a, const mote_model *m, uint64_t rows, uint64_t k)
+static mote_act_rows carve_input(mote_arena *a, const mote_model *m, uint64_t rows, size_t k)
 {
     return carve_forms(a, m->reads_floats || m->max_experts, m->reads_codes, rows, k);
 }

@@ -66,17 +66,15 @@ static void encode_piece(tok_encoder *e, const uint8_t *p, size_t n)
 static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
 {
     const tok_header *h = e->t->h;
-    if (!MOTE_TEXT_STEPS) {
-        encode_piece(e, p, n);
-        return;
-    }
     size_t ends[TOK_MAX_STEPS + 1] = {n};
     size_t level = 0;
     for (size_t at = 0; at < n && !e->full;) {
         bool drop = false;
         for (; level < h->n_steps && !drop; level++) {
-            ends[level + 1] = mote_tok_split(e->t, &h->steps[level], p, at, ends[level]);
-            drop = mote_tok_is_dropped(e->t, &h->steps[level], p, at);
+            ends[level + 1] = MOTE_TEXT_STEPS
+                                  ? mote_tok_split(e->t, &h->steps[level], p, at, ends[level])
+                                  : mote_tok_split_words(p, at, ends[level]);
+            drop = MOTE_TEXT_STEPS && mote_tok_is_dropped(e->t, &h->steps[level], p, at);
         }
         if (!drop)
             encode_piece(e, p + at, ends[level] - at);

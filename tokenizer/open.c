@@ -38,7 +38,9 @@ static bool header_is_sound(const tok_header *h)
 /* Does this build do all that the tokenizer asks for? */
 static bool is_supported(const tok_header *h)
 {
-    bool steps = h->n_steps || h->n_norms || h->flags & (TOK_NFC | TOK_SPLIT_BLANKS);
+    bool steps = h->n_norms || h->flags & (TOK_NFC | TOK_SPLIT_BLANKS);
+    for (uint32_t i = 0; i < h->n_steps && i < TOK_MAX_STEPS; i++)
+        steps |= h->steps[i].kind != TOK_STEP_WORDS;
     return (MOTE_TEXT_STEPS || !steps) && (MOTE_TEXT_TRIES || h->model == TOK_BPE);
 }
 
