@@ -14,7 +14,8 @@
 #ifdef __FAST_MATH__
 #error "mote needs IEEE arithmetic: do not build with -ffast-math"
 #endif
-_Static_assert(FLT_EVAL_METHOD == 0, "mote needs float arithmetic without excess precision");
+_Static_assert(FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 16, /* 16: of _Float16 */
+               "mote needs float arithmetic without excess precision");
 
 static inline uint32_t float_bits(float x)
 {

@@ -2,8 +2,9 @@
  * accesses are faults. TICKS_A / TICKS_B: instructions in a tick of SysTick (run.py knows). */
 #include "tests/firmware/board.h"
 
-static volatile uint32_t *const scb = (volatile uint32_t *)0xe000ed00;     /* CPUID ... */
-static volatile uint32_t *const systick = (volatile uint32_t *)0xe000e010; /* control, reload, value */
+static volatile uint32_t *const scb = (volatile uint32_t *)0xe000ed00; /* CPUID ... */
+static volatile uint32_t *const systick =
+    (volatile uint32_t *)0xe000e010; /* control, reload, value */
 
 static int semihost(int op, const void *block)
 {
@@ -46,14 +47,14 @@ static void fault(void)
 void reset(void);
 void reset(void)
 {
-    scb[5] |= 8;              /* CCR.UNALIGN_TRP */
+    scb[5] |= 8;               /* CCR.UNALIGN_TRP */
     scb[0x88 / 4] |= 15 << 20; /* CPACR: floating point and MVE */
     __asm__ volatile("dsb\n\tisb");
     board_exit(main());
 }
 
 __attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
-    (uintptr_t)stack_top, (uintptr_t)reset, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
-    (uintptr_t)fault,     (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
-    (uintptr_t)fault,     (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
-    (uintptr_t)fault};
+    (uintptr_t)stack_top, (uintptr_t)reset, (uintptr_t)fault, (uintptr_t)fault,
+    (uintptr_t)fault,     (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
+    (uintptr_t)fault,     (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
+    (uintptr_t)fault,     (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault};

@@ -35,12 +35,13 @@ TICKS := $(or $(TICKS_$(TARGET)),-DTICKS_A=40 -DTICKS_B=1)
 
 ifneq ($(filter rv32%,$(TARGET)),)
 CROSS := riscv64-unknown-elf-
-CPU   := $(CPU_$(TARGET)) -misa-spec=2.2
+CPU   := $(CPU_$(TARGET)) -misa-spec=2.2 -mstrict-align
 BOARD := tests/firmware/board_riscv.c
 START := start
 else
 CROSS := arm-none-eabi-
-CPU   := $(CPU_$(TARGET)) -mthumb
+CPU   := $(CPU_$(TARGET)) -mthumb -mno-unaligned-access
+LINK  := -Wl,--no-enum-size-warning
 BOARD := tests/firmware/board_arm.c
 START := reset
 endif
@@ -67,6 +68,7 @@ objs = $(patsubst %.c,$(D)/%.o,$(1))
 all: $(D)/libmote.a $(if $(MODEL),$(D)/test.elf)
 
 $(D)/kernels/%.o: OPT += $(KERNEL_OPT)
+$(D)/kernels/ref/%.o: OPT += -Os
 $(D)/tests/%.o: FEATURES += $(TICKS) -DN_CTX=$(N_CTX) -DARENA_BYTES=$(ARENA_BYTES)
 $(D)/%.o: %.c
 	@mkdir -p $(@D)
@@ -85,7 +87,7 @@ $(D)/link.ld: tests/firmware/link.ld.in
 	    -DSTACK_BYTES=$(or $(STACK_BYTES),4096) -o $@ $<
 
 $(D)/test.elf: $(call objs,$(TEST)) $(D)/model.o $(D)/libmote.a $(D)/link.ld
-	$(Q)$(CC) $(CPU) -nostdlib -Wl,--no-enum-size-warning -Wl,--gc-sections -Wl,-Map=$(D)/test.map -T $(D)/link.ld -o $@ \
+	$(Q)$(CC) $(CPU) -nostdlib $(LINK) -Wl,--gc-sections -Wl,-Map=$(D)/test.map -T $(D)/link.ld -o $@ \
 	    $(call objs,$(TEST)) $(D)/model.o $(D)/libmote.a -lgcc
 
 -include $(patsubst %.o,%.d,$(call objs,$(LIB) $(TEST)))
