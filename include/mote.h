@@ -139,7 +139,8 @@ typedef struct mote_model_opts {
 } mote_model_opts;
 
 /* Bytes that mote_model_init needs for this image; 0 and err set when the image is no usable
- * language model (missing or misshapen tensors, unknown features). */
+ * language model (missing or misshapen tensors, unknown features). A firmware build finds most of
+ * that in mote_model_init only. */
 size_t mote_model_bytes(const mote_image *image, mote_error *err);
 
 /* mem: mote_model_bytes() bytes, aligned to MOTE_ALIGN; the model lives there. */

@@ -462,12 +462,19 @@ static mote_model *carve(mote_arena *a, uint32_t n_layers, mote_kernels **table)
 
 size_t mote_model_bytes(const mote_image *image, mote_error *err)
 {
-    mote_model m = {0};
-    mote_model_layer one;
     mote_kernels *table;
     mote_arena a = {0};
+#if MOTE_FIXED_KERNELS /* a small stack: the graph is checked when it is bound */
+    if (!image->index->n_layers) {
+        mote_fail(err, MOTE_ERR_UNSUPPORTED, "the file holds a tokenizer, no model", NULL);
+        return 0;
+    }
+#else
+    mote_model m = {0};
+    mote_model_layer one;
     if (bind(&m, image, &one, false, err))
         return 0;
+#endif
     carve(&a, image->index->n_layers, &table);
     return (size_t)a.used;
 }

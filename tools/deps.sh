@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh [--all]: installs what the build and the demo need, on Debian and its derivatives;
-# elsewhere it prints the list. Does nothing when all is there. --all: also OpenBLAS, clang and
-# clang-format, which nothing needs.
+# elsewhere it prints the list. Does nothing when all is there. --all: also OpenBLAS, clang,
+# clang-format and what `make firmware` wants, which nothing needs.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -25,6 +25,10 @@ if [ "${1:-}" = "--all" ]; then
     have_library openblas || need libopenblas-dev
     have clang || need clang
     have clang-format || need clang-format
+    have arm-none-eabi-gcc || need gcc-arm-none-eabi
+    have riscv64-unknown-elf-gcc || need gcc-riscv64-unknown-elf
+    have qemu-system-arm || need qemu-system-arm
+    have qemu-system-riscv32 || need qemu-system-misc
 fi
 
 if [ -z "$missing" ]; then

@@ -2,7 +2,7 @@
 #   TARGET=m4f   one of the names below       MODEL=FILE   what the test program runs
 #   FEATURES=    as in include/mote_features.h, beside -DMOTE_SMALL
 TARGET ?= m4f
-D := build/firmware/$(TARGET)
+D ?= build/firmware/$(TARGET)
 MAKEFLAGS += -rR --no-print-directory
 Q := $(if $(V),,@)
 
@@ -59,7 +59,7 @@ CFLAGS = -std=gnu11 $(CPU) $(OPT) -g -ffreestanding -ffunction-sections -fdata-s
     -Wmissing-prototypes -Wvla -Wundef -fstack-usage -fcallgraph-info=su \
     -DMOTE_SMALL -DMOTE_FIXED_KERNELS=1 $(FEATURES) -Itests/firmware/libc -I. $(WERROR)
 LIB := $(wildcard kernels/cortexm/*.c) kernels/ref/dequant_ref.c kernels/ref/matmul_float_ref.c \
-    kernels/ref/matmul_quant_ref.c kernels/ref/values_ref.c $(filter-out %_posix.c loader/index_json.c, \
+    kernels/ref/matmul_quant_ref.c kernels/ref/values_ref.c $(filter-out %_posix.c, \
     $(wildcard loader/*.c)) $(filter-out tokenizer/template%,$(wildcard tokenizer/*.c)) \
     $(filter-out %_posix.c model/tiers.c,$(wildcard model/*.c))
 TEST := tests/firmware/main.c $(BOARD) tests/firmware/libc/mem.c
