@@ -9,6 +9,13 @@
 #include "model/arena.h"
 #include "model/model.h"
 
+#if MOTE_FIXED_KERNELS && UINTPTR_MAX == UINT32_MAX && !MOTE_EXPERTS && !MOTE_LATENT
+_Static_assert(sizeof(mote_model) == 384 && sizeof(mote_model_layer) == 264 &&
+                   sizeof(mote_session) == 136 && sizeof(mote_kv_layer) == 32 &&
+                   sizeof(mote_row) == 16 && sizeof(mote_thread_scratch) == 108,
+               "mote_device.h tells other sizes");
+#endif
+
 #define MAX_BATCH 65536u
 #define MAX_THREADS 1024u
 

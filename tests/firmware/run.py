@@ -116,6 +116,9 @@ def check_run(target, folder, model, want, is_story):
     check(f"{name}: hash", got["hash"] == want[0], f"{got['hash']}, tier {got['tier']}")
     check(f"{name}: text", got["text"].strip() == want[1].strip())
     detail = f"{int(got['mean']):,} a token, arena {int(got['arena']):,} bytes"
+    header = pathlib.Path(f"{model}.h").read_text()
+    sizes = re.findall(r"_(?:MODEL|TOKENIZER|SESSION)_BYTES (\d+)u", header)
+    check(f"{name}: arena as baked", sum(map(int, sizes)) == int(got["arena"]))
     fits = not is_story or int(got["mean"]) <= TARGETS[target][1]
     check(f"{name}: instructions", fits, detail)
 
@@ -136,7 +139,12 @@ def models(folder):
                 tiny.write_folder(source[0])
         subprocess.run([MOTE, "convert", *source, "-o", out, "--type", kind, "--force", "-q"],
                        check=True)
-        made.append((out, story.is_dir()))
+        baked = out.with_suffix(".bin")
+        subprocess.run([MOTE, "bake", out, "-o", baked, "-c", "256", "--kv", "q8", "--force"],
+                       check=True)
+        check(f"{out.stem}: baked file verifies",
+              subprocess.run([MOTE, "verify", baked], capture_output=True).returncode == 0)
+        made.append((baked, story.is_dir()))
     return made
 
 
