@@ -25,7 +25,8 @@
 #ifndef MOTE_KV_FLOAT
 #define MOTE_KV_FLOAT MOTE_FEATURE
 #endif
-/* Layers: LayerNorm and GELU (GPT-2, Gemma ...); experts; latent attention. */
+/* Layers: LayerNorm, GELU, norms after a part, soft caps, learned positions (GPT-2, Gemma
+ * ...); experts; latent attention. */
 #ifndef MOTE_LAYER_KINDS
 #define MOTE_LAYER_KINDS MOTE_FEATURE
 #endif

@@ -40,7 +40,7 @@ static void embed(mote_run *r, uint32_t thread)
         k->dequant_row(x, &m->embed, (size_t)r->rows[row].token, hidden);
         if (m->index->embed_scale != 1.0f)
             k->scale(x, m->index->embed_scale, hidden);
-        if (m->positions.rows) {
+        if (MOTE_LAYER_KINDS && m->positions.rows) {
             float *learned = r->lead->threads[thread].row;
             k->dequant_row(learned, &m->positions, r->rows[row].pos, hidden);
             k->add(x, learned, hidden);

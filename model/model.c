@@ -166,6 +166,9 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
     MOTE_REQUIRE(!encoder || !(l->rope || l->window), other, "layer: rotary positions or window", i,
                  0);
     MOTE_REQUIRE(l->qk_norm <= MOTE_QK_NORM_WHOLE, other, "layer: q/k norm kind", l->qk_norm, 2);
+    MOTE_REQUIRE(MOTE_LAYER_KINDS || (l->qk_norm != MOTE_QK_NORM_WHOLE && l->attn_softcap == 0.0f &&
+                                      l->norm_place == MOTE_NORM_BEFORE),
+                 other, "layer: norms and caps of this build", l->norm_place, 0);
     MOTE_REQUIRE(is_norm(l->norm), other, "layer: norm kind", l->norm, MOTE_NORM_LAYER);
     MOTE_REQUIRE(encoder ? l->norm_place == MOTE_NORM_OF_SUM : l->norm_place <= MOTE_NORM_AFTER,
                  other, "layer: norm place", l->norm_place, 2);
@@ -377,6 +380,8 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
         return mote_fail(err, MOTE_ERR_UNSUPPORTED, "the file holds a tokenizer, no model", NULL);
     if (!MOTE_ENCODERS && x->pooling)
         return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build runs no encoders", NULL);
+    if (!MOTE_LAYER_KINDS && x->logit_softcap != 0.0f)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build caps no logits", NULL);
     if (!x->pooling && !is_norm(x->final_norm))
         return mote_fail_got(err, MOTE_ERR_UNSUPPORTED, "final norm kind", NULL, x->final_norm, 2);
     m->n_rope = x->n_rope;
@@ -393,7 +398,7 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
         s = bind_matrix(image, 0, MOTE_W_HEAD, x->n_vocab, x->hidden, &m->head, n_bound, err);
     else
         m->head = m->embed;
-    if (!s && find(x, 0, MOTE_W_POSITIONS))
+    if (MOTE_LAYER_KINDS && !s && find(x, 0, MOTE_W_POSITIONS))
         s = bind_matrix(image, 0, MOTE_W_POSITIONS, x->n_ctx, x->hidden, &m->positions, n_bound,
                         err);
     if (!s)

@@ -104,7 +104,7 @@ static void take_head(mote_run *r, const head_piece *p, size_t head, size_t row,
 {
     const mote_layer *rec = p->l->rec;
     size_t dim = rec->head_dim;
-    if (p->role != ROLE_V && rec->qk_norm == MOTE_QK_NORM_WHOLE) {
+    if (MOTE_LAYER_KINDS && p->role != ROLE_V && rec->qk_norm == MOTE_QK_NORM_WHOLE) {
         memcpy(whole_row(r, p->role, row) + head * dim, v, dim * sizeof *v);
         return;
     }
@@ -169,7 +169,7 @@ void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_a
         p.n_heads = heads[p.role];
         project_unit(r, thread, &p, m[p.role], in);
     }
-    if (l->rec->qk_norm == MOTE_QK_NORM_WHOLE) {
+    if (MOTE_LAYER_KINDS && l->rec->qk_norm == MOTE_QK_NORM_WHOLE) {
         mote_barrier(r, thread);
         norm_whole(r, thread, layer);
     }
@@ -208,14 +208,14 @@ void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
             add_bias(r, out, stride, n, m->bias ? m->bias + row : NULL, rows);
             for (size_t j = 0; j < n; j++) {
                 size_t at = (t + j) * hidden + row;
-                if (post->w)
+                if (MOTE_LAYER_KINDS && post->w)
                     memcpy(r->lead->branch + at, out + j * stride, rows * sizeof *out);
                 else
                     r->model->kernels->add(r->lead->x + at, out + j * stride, rows);
             }
         }
     }
-    if (post->w)
+    if (MOTE_LAYER_KINDS && post->w)
         add_branch(r, thread, post);
 }
 
@@ -290,7 +290,7 @@ void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in)
             float *out = s->logits + j * s->logits_stride + row;
             if (r->model->index->logit_scale != 1.0f)
                 k->scale(out, r->model->index->logit_scale, rows);
-            if (r->model->index->logit_softcap > 0.0f)
+            if (MOTE_LAYER_KINDS && r->model->index->logit_softcap > 0.0f)
                 k->softcap(out, r->model->index->logit_softcap, rows);
             if (!k->finite(out, rows))
                 s->threads[thread].not_finite = true;

@@ -11,6 +11,12 @@
 #if MOTE_DSP
 #include <arm_acle.h>
 
+#ifdef __OPTIMIZE_SIZE__
+#define UNROLL
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 static inline int32_t even_bytes(uint32_t w) { return __sxtb16((int32_t)w); }
 
 static inline int32_t odd_bytes(uint32_t w)
@@ -70,9 +76,9 @@ static __attribute__((noinline)) void tile_q8(float *out, const uint32_t *tile, 
         float acc[4] = {0.0f, 0.0f, 0.0f, 0.0f};
         for (size_t g = 0; g < n; g++) {
             four s = {0, 0, 0, 0};
-#pragma GCC unroll 8
-            for (size_t i = 0; i < 8; i++)
-                s = add_line(s, line + 16 * i, x[8 * g + i]);
+            UNROLL
+                for (size_t i = 0; i < 8; i++)
+                    s = add_line(s, line + 16 * i, x[8 * g + i]);
             line += 8 * 16;
             add_group(acc, s, two, as[g]);
             if (g & 1 || !wide)
@@ -164,28 +170,26 @@ void mote_k_matmul_q4_dsp(float *out, size_t out_stride, const mote_acts *x, siz
 }
 #endif
 
-/* Eight dimensions of n (1 or 2) queries that see the same positions. */
+/* Eight dimensions of two queries that see the same positions. */
 static inline __attribute__((always_inline)) void
 values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t lo, size_t hi,
-         const size_t n, const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
+         const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
 {
     float a[8] = {0.0f}, b[8] = {0.0f};
     v += lo * dim;
     for (size_t j = lo; j < hi; j++, v += dim) {
         const float scale = half_low(scales[j * groups]);
-        const float fa = p[j] * scale, fb = n > 1 ? p[p_stride + j] * scale : 0.0f;
+        const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
 #pragma GCC unroll 8
         for (size_t d = 0; d < 8; d++) {
             float c = (float)v[d];
             a[d] = mote_fma(fa, c, a[d]);
-            if (n > 1)
-                b[d] = mote_fma(fb, c, b[d]);
+            b[d] = mote_fma(fb, c, b[d]);
         }
     }
     for (size_t d = 0; d < 8; d++) {
         out[d] = a[d];
-        if (n > 1)
-            out[out_stride + d] = b[d];
+        out[out_stride + d] = b[d];
     }
 }
 
@@ -198,6 +202,7 @@ void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, 
                         float *sum)
 {
     float lane[16], m;
+    cap = MOTE_LAYER_KINDS ? cap : 0.0f;
     if (cap > 0.0f)
         for (size_t j = lo; j < hi; j++)
             p[j] = cap * mote_tanh(p[j] * scale / cap);

@@ -217,28 +217,26 @@ void mote_k_silu_mul_mve(float *y, const float *gate, const float *up, size_t n)
 
 /* ---- the value step ------------------------------------------------------------------------- */
 
+/* Eight dimensions of two queries that see the same positions. */
 static inline __attribute__((always_inline)) void
 values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t lo, size_t hi,
-         const size_t n, const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
+         const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
 {
     float32x4_t a0 = vdupq_n_f32(0.0f), a1 = a0, b0 = a0, b1 = a0;
     v += lo * dim;
     for (size_t j = lo; j < hi; j++, v += dim) {
         const float scale = mote_f16_to_f32(scales[j * groups]);
+        const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
         float32x4_t c0 = vcvtq_f32_s32(vldrbq_s32(v)), c1 = vcvtq_f32_s32(vldrbq_s32(v + 4));
-        a0 = vfmaq_n_f32(a0, c0, p[j] * scale);
-        a1 = vfmaq_n_f32(a1, c1, p[j] * scale);
-        if (n > 1) {
-            b0 = vfmaq_n_f32(b0, c0, p[p_stride + j] * scale);
-            b1 = vfmaq_n_f32(b1, c1, p[p_stride + j] * scale);
-        }
+        a0 = vfmaq_n_f32(a0, c0, fa);
+        a1 = vfmaq_n_f32(a1, c1, fa);
+        b0 = vfmaq_n_f32(b0, c0, fb);
+        b1 = vfmaq_n_f32(b1, c1, fb);
     }
     vst1q_f32(out, a0);
     vst1q_f32(out + 4, a1);
-    if (n > 1) {
-        vst1q_f32(out + out_stride, b0);
-        vst1q_f32(out + out_stride + 4, b1);
-    }
+    vst1q_f32(out + out_stride, b0);
+    vst1q_f32(out + out_stride + 4, b1);
 }
 
 #define VALUES_Q8 mote_k_values_q8_mve
