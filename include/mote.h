@@ -124,11 +124,11 @@ void mote_image_get_tensor(const mote_image *image, size_t i, mote_tensor_info *
  * none. */
 mote_text mote_image_table(const mote_image *image, uint32_t i);
 
-/* The JSON header is the canonical one, or dropped by mote_image_bake, and its checksum is right. */
+/* The JSON header is the canonical one, or dropped by mote_image_bake; its checksum is right. */
 mote_status mote_image_verify_header(const mote_image *image, mote_error *err);
-/* The front of the file, up to the first tensor, with an empty JSON header, which devices do without:
- * writes it to `front` (aligned to MOTE_ALIGN) if cap holds it and returns its bytes. What follows
- * the index stays as it is. */
+/* The front of the file, up to the first tensor, with an empty JSON header, for devices: writes it
+ * to `front` (aligned to MOTE_ALIGN) if cap holds it and returns its bytes. What follows the index
+ * stays as it is. */
 size_t mote_image_bake(const mote_image *image, void *front, size_t cap);
 /* Reads a whole tensor: checksum, and all values (scales too) are finite. */
 mote_status mote_image_verify_tensor(const mote_image *image, size_t i, mote_error *err);

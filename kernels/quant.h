@@ -62,8 +62,8 @@ static inline size_t mote_padded_k(enum mote_type type, size_t group, size_t k)
     }
 }
 
-/* Bytes of scales in front of a tile's lines; k already padded (q8 in the KV cache: any k; below 32,
- * which no matrix of weights has, the only scales are not padded). */
+/* Bytes of scales in front of a tile's lines; k already padded (q8 in the KV cache: any k; below
+ * 32, which no matrix of weights has, the only scales are not padded). */
 static inline size_t mote_tile_scale_bytes(enum mote_type type, size_t group, size_t k)
 {
     switch (type) {

@@ -417,7 +417,7 @@ static uint64_t unread_bytes(const mote_index *x, const mote_tensor *t)
     return chosen ? t->bytes / t->n_mats * (t->n_mats - l->n_experts_used) : 0;
 }
 
-/* Checks and binds everything; without `keep` there is one layer, which all are bound to in turn. */
+/* Checks and binds everything; without `keep` there is one layer, which all are bound to. */
 static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer *layers, bool keep,
                         mote_error *err)
 {

@@ -66,10 +66,11 @@ static inline void add_group(float acc[4], four s, const uint32_t *two, float as
     acc[3] = mote_fma((float)s.d, half_high(two[1]) * as, acc[3]);
 }
 
-/* One tile times one row of activations of n whole groups; wide: two of them have one scale. */
+/* One tile times one row of activations: n whole groups, then `rest` lines (keys of heads that are
+ * no multiple of 32). wide: two groups have one scale. */
 static __attribute__((noinline)) void tile_q8(float *out, const uint32_t *tile, size_t front,
                                               const uint32_t *x, const float *as, size_t n,
-                                              bool wide)
+                                              size_t rest, bool wide)
 {
     for (size_t b = 0; b < 4; b++, out += 4) {
         const uint32_t *two = tile + 2 * b, *line = tile + front + 4 * b;
@@ -84,22 +85,12 @@ static __attribute__((noinline)) void tile_q8(float *out, const uint32_t *tile, 
             if (g & 1 || !wide)
                 two += 8;
         }
-        for (size_t r = 0; r < 4; r++)
-            out[r] = acc[r];
-    }
-}
-
-/* The same with n lines, less than a group: keys of small heads. */
-static __attribute__((noinline)) void tile_short(float *out, const uint32_t *tile, size_t front,
-                                                 const uint32_t *x, const float *as, size_t n)
-{
-    for (size_t b = 0; b < 4; b++, out += 4) {
-        const uint32_t *line = tile + front + 4 * b;
-        float acc[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-        four s = {0, 0, 0, 0};
-        for (size_t i = 0; i < n; i++, line += 16)
-            s = add_line(s, line, x[i]);
-        add_group(acc, s, tile + 2 * b, *as);
+        if (rest) {
+            four s = {0, 0, 0, 0};
+            for (size_t i = 0; i < rest; i++, line += 16)
+                s = add_line(s, line, x[8 * n + i]);
+            add_group(acc, s, two, as[n]);
+        }
         for (size_t r = 0; r < 4; r++)
             out[r] = acc[r];
     }
@@ -108,21 +99,14 @@ static __attribute__((noinline)) void tile_short(float *out, const uint32_t *til
 void mote_k_matmul_q8_dsp(float *out, size_t out_stride, const mote_acts *x, size_t n,
                           const mote_mat *w, size_t begin, size_t end)
 {
-    const size_t front = mote_tile_scale_bytes(MOTE_Q8, w->group, w->k) / 4, step = w->tile_bytes;
-    if (w->k > 32 && w->k % 32) { /* keys of heads that fill no groups */
-        mote_k_matmul_q8_ref(out, out_stride, x, n, w, begin, end);
-        return;
-    }
+    const size_t front = mote_tile_scale_bytes(MOTE_Q8, w->group, w->k) / 4;
     for (size_t t = 0; t < n; t++) {
         const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
-        const float *as = x->scales + t * x->group_stride;
+        const uint8_t *tile = w->data + begin * w->tile_bytes;
         float *to = out + t * out_stride;
-        const uint8_t *tile = w->data + begin * step;
-        for (size_t i = begin; i < end; i++, to += 16, tile += step)
-            if (w->k < 32)
-                tile_short(to, (const void *)tile, front, codes, as, w->k / 4);
-            else
-                tile_q8(to, (const void *)tile, front, codes, as, w->k / 32, w->group == 64);
+        for (size_t i = begin; i < end; i++, to += 16, tile += w->tile_bytes)
+            tile_q8(to, (const void *)tile, front, codes, x->scales + t * x->group_stride,
+                    w->k / 32, w->k % 32 / 4, w->group == 64);
     }
 }
 
@@ -214,11 +198,11 @@ void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, 
     }
     for (size_t l = 0; l < 16; l++) {
         float acc = 0.0f;
-        for (size_t j = (lo & ~(size_t)15) + l; j < hi; j += 16)
-            if (j >= lo) {
-                p[j] = mote_exp(p[j] - m);
-                acc += p[j];
-            }
+        for (size_t j = lo + ((l - lo) & 15); j < hi; j += 16) {
+            float e = mote_exp(p[j] - m);
+            p[j] = e;
+            acc += e;
+        }
         lane[l] = acc;
     }
     for (size_t half = 8; half; half /= 2)

@@ -10,8 +10,8 @@
 #if MOTE_MVE
 #include <arm_mve.h>
 
-/* Four halves, from consecutive places. In q0, written down: binutils 2.40 encodes VCVTB wrongly for
- * other registers. */
+/* Four halves, from consecutive places. In q0, written down: binutils 2.40 encodes VCVTB wrongly
+ * for other registers. */
 static inline float32x4_t halves(const uint16_t *p)
 {
     register uint32x4_t four __asm__("q0") = vldrhq_u32(p);
@@ -152,7 +152,7 @@ void mote_k_matmul_q4_mve(float *out, size_t out_stride, const mote_acts *x, siz
 }
 #endif
 
-/* ---- exp: mote_exp (math.h), four at a time --------------------------------------------------- */
+/* ---- exp: mote_exp (math.h), four at a time ------------------------------------------------- */
 
 static inline float32x4_t exp4(float32x4_t x)
 {

@@ -1,5 +1,5 @@
 /* board.h: what the test program needs of a machine: text out, an end, a count of instructions.
- * board_arm.c and board_riscv.c make it of semihosting (the emulator's own services) and a timer. */
+ * board_arm.c and board_riscv.c make it of semihosting (the emulator's services) and a timer. */
 #ifndef BOARD_H
 #define BOARD_H
 

@@ -78,7 +78,8 @@ $(D)/libmote.a: $(call objs,$(LIB))
 	@rm -f $@
 	$(Q)$(CROSS)ar rcsD $@ $^
 
-$(D)/model.o: tests/firmware/model.S $(MODEL)
+.PHONY: always
+$(D)/model.o: tests/firmware/model.S $(MODEL) always # the name may be of another model
 	$(Q)$(CC) $(CPU) -DMODEL_FILE='"$(MODEL)"' -c -o $@ $<
 
 $(D)/link.ld: tests/firmware/link.ld.in

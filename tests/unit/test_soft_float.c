@@ -1,5 +1,5 @@
-/* test_soft_float.c: the integer forms of fma and square root (kernels/cortexm/soft_float.c) against
- * the host's, over all magnitudes and near cancellation. */
+/* test_soft_float.c: the integer forms of fma and square root (kernels/cortexm/soft_float.c)
+ * against the host's, over all magnitudes and near cancellation. */
 #include "tests/unit/test.h"
 
 #include "kernels/cortexm/soft_float.c"
