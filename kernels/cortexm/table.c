@@ -1,5 +1,5 @@
 /* table.c: the kernel table of a build for one CPU, a constant in flash: `ref`, and the products
- * and sums of the tier that the compiler's target has: dsp (Cortex-M4, M7, M33) or mve (Cortex-M55).
+ * and sums of the tier that the compiler's target has: dsp (Cortex-M4, M7, M33) or mve (M55).
  * dispatch.c does this at run time elsewhere. Read kernels.h first.
  */
 #include "kernels/cortexm/cortexm.h"
