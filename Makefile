@@ -176,6 +176,10 @@ check: $(B)/check ## kernel checker: every tier against ref, ref against double,
 test-arm: ## the AArch64 tiers under qemu-user, against this machine's bits
 	@tests/arm.sh
 
+.PHONY: firmware
+firmware: $(B)/mote ## microcontrollers: budgets, and a model on emulated devices
+	@MOTE_BUILD=$(B) python3 tests/firmware/run.py $(TARGETS)
+
 golden: tests-built ## reference models, tokenizers and real weights (GOLDENS=../shared/goldens)
 	@tests/run.sh $(B) golden
 

@@ -493,6 +493,7 @@ int cmd_convert(const cli_opts *o);
 int cmd_info(const cli_opts *o);
 int cmd_verify(const cli_opts *o);
 int cmd_plan(const cli_opts *o);
+int cmd_bake(const cli_opts *o);
 int cmd_tokenize(const cli_opts *o);
 int cmd_detokenize(const cli_opts *o);
 int cmd_template(const cli_opts *o);

@@ -43,6 +43,10 @@ const cli_command cli_commands[] = {
      "MODEL may also be what convert takes, or just a config.json: then the sizes of the weights\n"
      "at each type, of what a token reads of them, and of keys and values.",
      OPT_MODEL | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_plan},
+    {"bake", "MODEL -o OUT",
+     "Makes a flash image or (OUT.c) a C array, and a header, for a device.",
+     "The header OUT.h tells the exact bytes that the device needs for this context and KV type.",
+     OPT_MODEL | OPT_OUTPUT | OPT_MEMORY, cmd_bake},
     {"tokenize", "MODEL [-p TEXT | -f FILE]", "Text to token ids.",
      "--jsonl: {\"text\"} -> {\"ids\"}, with --offsets and --pieces those too",
      OPT_MODEL | OPT_TEXT | OPT_SPECIAL | OPT_JSON | OPT_JSONL, cmd_tokenize},

@@ -124,8 +124,12 @@ void mote_image_get_tensor(const mote_image *image, size_t i, mote_tensor_info *
  * none. */
 mote_text mote_image_table(const mote_image *image, uint32_t i);
 
-/* The JSON header is the canonical one and its checksum is right. */
+/* The JSON header is the canonical one, or dropped by mote_image_bake; its checksum is right. */
 mote_status mote_image_verify_header(const mote_image *image, mote_error *err);
+/* The front of the file, up to the first tensor, with an empty JSON header, for devices: writes it
+ * to `front` (aligned to MOTE_ALIGN) if cap holds it and returns its bytes. What follows the index
+ * stays as it is. */
+size_t mote_image_bake(const mote_image *image, void *front, size_t cap);
 /* Reads a whole tensor: its checksum. */
 mote_status mote_image_check_tensor(const mote_image *image, size_t i, mote_error *err);
 /* The same, and all values (scales too) are finite. */
@@ -141,7 +145,8 @@ typedef struct mote_model_opts {
 } mote_model_opts;
 
 /* Bytes that mote_model_init needs for this image; 0 and err set when the image is no usable
- * language model (missing or misshapen tensors, unknown features). */
+ * language model (missing or misshapen tensors, unknown features). A firmware build finds most of
+ * that in mote_model_init only. */
 size_t mote_model_bytes(const mote_image *image, mote_error *err);
 
 /* mem: mote_model_bytes() bytes, aligned to MOTE_ALIGN; the model lives there. */

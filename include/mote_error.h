@@ -1,29 +1,10 @@
 /* mote_error.h: how the library fills a mote_error. Internal: used by loader/, tokenizer/,
- * model/. */
+ * model/. The functions are in loader/error.c. */
 #ifndef MOTE_ERROR_H
 #define MOTE_ERROR_H
 
 #include "mote.h"
-
-/* Fills err (may be NULL) and returns status. `what` must be a constant; name is copied, cut to fit
- * and made printable: a name from a file may hold terminal escapes. */
-static inline mote_status mote_fail_text(mote_error *err, mote_status status, const char *what,
-                                         mote_text name)
-{
-    if (err) {
-        size_t n = name.bytes < sizeof err->name - 1 ? name.bytes : sizeof err->name - 1;
-        for (size_t i = 0; i < n; i++) {
-            char c = name.ptr[i];
-            err->name[i] = (c >= 0x20 && c < 0x7f) ? c : '?';
-        }
-        err->name[n] = 0;
-        err->status = status;
-        err->what = what;
-        err->has_numbers = false;
-        err->got = err->wanted = 0;
-    }
-    return status;
-}
+#include "mote_features.h"
 
 /* A terminated text with its length (NULL: empty). volatile: or compilers make a call of strlen of
  * the loop, which a freestanding library may not have. */
@@ -35,24 +16,24 @@ static inline mote_text mote_text_of(const char *text)
     return t;
 }
 
+#if MOTE_ERROR_TEXTS
+/* Fills err (may be NULL) and returns status. `what` must be a constant; name is copied, cut to fit
+ * and made printable: a name from a file may hold terminal escapes. */
+mote_status mote_fail_text(mote_error *err, mote_status status, const char *what, mote_text name);
 /* The same with a terminated name (NULL: none). */
-static inline mote_status mote_fail(mote_error *err, mote_status status, const char *what,
-                                    const char *name)
-{
-    return mote_fail_text(err, status, what, mote_text_of(name));
-}
-
+mote_status mote_fail(mote_error *err, mote_status status, const char *what, const char *name);
 /* The same with the number found and the number wanted. */
-static inline mote_status mote_fail_got(mote_error *err, mote_status status, const char *what,
-                                        const char *name, uint64_t got, uint64_t wanted)
-{
-    mote_fail(err, status, what, name);
-    if (err) {
-        err->has_numbers = true;
-        err->got = got;
-        err->wanted = wanted;
-    }
-    return status;
-}
+mote_status mote_fail_got(mote_error *err, mote_status status, const char *what, const char *name,
+                          uint64_t got, uint64_t wanted);
+#else
+/* The words are never compiled; numbers beyond 32 bits are cut. */
+mote_status mote_fail_numbers(mote_error *err, mote_status status, uint32_t got, uint32_t wanted);
+#define mote_fail_text(err, status, what, name) ((void)(name), mote_fail(err, status, what, 0))
+#define mote_fail(err, status, what, name)                                                         \
+    ((void)sizeof(what), (void)sizeof(name), mote_fail_numbers((err), (status), 0, 0))
+#define mote_fail_got(err, status, what, name, got, wanted)                                        \
+    ((void)sizeof(what), (void)sizeof(name),                                                       \
+     mote_fail_numbers((err), (status), (uint32_t)(got), (uint32_t)(wanted)))
+#endif
 
 #endif

@@ -15,7 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/mote_features.h"
 #include "kernels/quant.h"
+
+/* Weight types of this build, as bits. */
+#define MOTE_HAS_TYPES                                                                             \
+    (1u << MOTE_Q8 | (unsigned)MOTE_TYPE_Q4 << MOTE_Q4 |                                           \
+     (MOTE_TYPES_GGUF ? 1u << MOTE_Q4_0 | 1u << MOTE_Q4_1 : 0u) |                                  \
+     (MOTE_TYPES_FLOAT ? 1u << MOTE_F32 | 1u << MOTE_F16 | 1u << MOTE_BF16 : 0u))
 
 /* A weight matrix [rows, k] in tiles, or a part of the key cache (rows are positions). */
 typedef struct mote_mat {
@@ -149,6 +156,12 @@ enum { MOTE_CPU_NEON = 1 << 16 /* all of ARMv8.0 */, MOTE_CPU_DOTPROD = 1 << 17 
 
 /* What this CPU and its OS allow. */
 unsigned mote_cpu_features(void);
+
+/* Where one table is all a build has (firmware: cortexm/table.c), it is a constant. */
+#ifndef MOTE_FIXED_KERNELS
+#define MOTE_FIXED_KERNELS 0
+#endif
+extern const mote_kernels mote_fixed_kernels;
 
 /* Fills the table for a feature set. */
 void mote_kernels_init(mote_kernels *table, unsigned features);

@@ -14,7 +14,8 @@
 #ifdef __FAST_MATH__
 #error "mote needs IEEE arithmetic: do not build with -ffast-math"
 #endif
-_Static_assert(FLT_EVAL_METHOD == 0, "mote needs float arithmetic without excess precision");
+_Static_assert(FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 16, /* 16: of _Float16 */
+               "mote needs float arithmetic without excess precision");
 
 static inline uint32_t float_bits(float x)
 {
@@ -30,12 +31,23 @@ static inline float bits_float(uint32_t u)
     return x;
 }
 
+/* No FPU: cortexm/soft_float.c. */
+#if (defined(__arm__) && !defined(__ARM_FP)) || (defined(__riscv) && !defined(__riscv_flen))
+#define MOTE_SOFT_FLOAT 1
+#else
+#define MOTE_SOFT_FLOAT 0
+#endif
+float mote_soft_fma(float a, float b, float c);
+float mote_soft_sqrt(float x);
+
 /* a*b + c rounded once. Without an instruction: the product is exact in double; the sum is rounded
  * to odd there (a discarded part sets the last bit), so that rounding to float afterwards cannot go
  * wrong (Boldo & Melquiond 2008). */
 static inline float mote_fma(float a, float b, float c)
 {
-#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA)
+#if MOTE_SOFT_FLOAT
+    return mote_soft_fma(a, b, c);
+#elif defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || defined(__riscv)
     return __builtin_fmaf(a, b, c);
 #else
     double p = (double)a * (double)b, d = (double)c;
@@ -53,7 +65,14 @@ static inline float mote_fma(float a, float b, float c)
 #endif
 }
 
-static inline float mote_sqrt(float x) { return __builtin_sqrtf(x); }
+static inline float mote_sqrt(float x)
+{
+#if MOTE_SOFT_FLOAT
+    return mote_soft_sqrt(x);
+#else
+    return __builtin_sqrtf(x);
+#endif
+}
 
 /* Rounds to an integer, ties to even; |x| < 2^22. */
 #define MOTE_RNE_MAGIC 0x1.8p23f

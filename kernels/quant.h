@@ -62,11 +62,12 @@ static inline size_t mote_padded_k(enum mote_type type, size_t group, size_t k)
     }
 }
 
-/* Bytes of scales in front of a tile's lines; k already padded (q8 in the KV cache: any k). */
+/* Bytes of scales in front of a tile's lines; k already padded (q8 in the KV cache: any k; below
+ * 32, which no matrix of weights has, the only scales are not padded). */
 static inline size_t mote_tile_scale_bytes(enum mote_type type, size_t group, size_t k)
 {
     switch (type) {
-    case MOTE_Q8: return mote_round_up((k + group - 1) / group * 32, MOTE_LINE);
+    case MOTE_Q8: return k < 32 ? 32 : mote_round_up((k + group - 1) / group * 32, MOTE_LINE);
     case MOTE_Q4: return MOTE_LINE + mote_round_up(k / 32 * 16, MOTE_LINE);
     case MOTE_Q4_0: return mote_round_up(k / 32 * 32, MOTE_LINE);
     case MOTE_Q4_1: return k / 32 * 64;

@@ -21,7 +21,9 @@ static inline mote_checked mote_checked_add(mote_checked a, uint64_t b)
 
 static inline mote_checked mote_checked_mul(mote_checked a, uint64_t b)
 {
-    return (mote_checked){a.value * b, a.overflow || (b && a.value > UINT64_MAX / b)};
+    mote_checked product;
+    product.overflow = __builtin_mul_overflow(a.value, b, &product.value) || a.overflow;
+    return product;
 }
 
 /* Rounded up to a multiple of `to` > 0. */

@@ -7,7 +7,10 @@
  */
 #include <string.h>
 
+#include "include/mote_features.h"
 #include "loader/format.h"
+
+#if MOTE_FAST_CRC
 
 #if defined __x86_64__
 #include <cpuid.h>
@@ -133,3 +136,24 @@ uint32_t mote_crc32c(uint32_t crc, const void *data, size_t bytes)
     return ~(has_instruction(bytes) ? update_by_instruction(~crc, data, bytes)
                                     : update_by_table(~crc, data, bytes));
 }
+
+#else
+
+/* Four bits a step: the table says what they do to the register. */
+uint32_t mote_crc32c(uint32_t crc, const void *data, size_t bytes)
+{
+    static const uint32_t table[16] = {0x00000000u, 0x105ec76fu, 0x20bd8edeu, 0x30e349b1u,
+                                       0x417b1dbcu, 0x5125dad3u, 0x61c69362u, 0x7198540du,
+                                       0x82f63b78u, 0x92a8fc17u, 0xa24bb5a6u, 0xb21572c9u,
+                                       0xc38d26c4u, 0xd3d3e1abu, 0xe330a81au, 0xf36e6f75u};
+    const uint8_t *p = data;
+    crc = ~crc;
+    for (size_t i = 0; i < bytes; i++) {
+        crc ^= p[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+#endif

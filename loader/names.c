@@ -4,6 +4,16 @@
 #include "include/mote_error.h"
 #include "loader/image.h"
 
+/* By enum mote_type (kernels/quant.h). */
+static const char *const type_names[] = {"f32", "f16", "bf16", "q8", "q4", "q4_0", "q4_1"};
+
+const char *mote_type_name(uint32_t type)
+{
+    return type < sizeof type_names / sizeof *type_names ? type_names[type] : NULL;
+}
+
+#if MOTE_ERROR_TEXTS
+
 static const char *const file_names[MOTE_KIND_END] = {
     [MOTE_T_HEADER] = "__tok__.header",
     [MOTE_T_PIECES] = "__tok__.pieces",
@@ -72,14 +82,6 @@ static const char *const layer_names[MOTE_KIND_END] = {
     [MOTE_L_V_UP] = "v_up",
 };
 
-/* By enum mote_type (kernels/quant.h). */
-static const char *const type_names[] = {"f32", "f16", "bf16", "q8", "q4", "q4_0", "q4_1"};
-
-const char *mote_type_name(uint32_t type)
-{
-    return type < sizeof type_names / sizeof *type_names ? type_names[type] : NULL;
-}
-
 static char *put_text(char *at, const char *text)
 {
     size_t n = mote_text_of(text).bytes;
@@ -116,3 +118,15 @@ _Bool mote_tensor_name(uint32_t place, uint32_t kind, char out[64])
     }
     return *out != 0;
 }
+
+#else
+
+/* A build without words tells kinds that may be from those that may not. */
+_Bool mote_tensor_name(uint32_t place, uint32_t kind, char out[64])
+{
+    (void)place;
+    *out = 0;
+    return kind > 0 && kind < MOTE_KIND_END;
+}
+
+#endif

@@ -7,8 +7,8 @@
  * or shared.
  *
  * The query heads that share a KV head attend together, and so do neighbouring rows of a prompt.
- * Few rows (decoding): a job is (row, KV head, block) and the join comes after a barrier. Many
- * rows: a job is (some rows, KV head), all blocks.
+ * Few rows (decoding) on several threads: a job is (row, KV head, block) and the join comes after a
+ * barrier. Else a job is (some rows, KV head), all blocks.
  */
 #include <string.h>
 
@@ -24,7 +24,7 @@ typedef struct queries {
 /* Numbers of a value: of a latent, the part of the key that is the value too. */
 static size_t value_dim(const mote_layer *rec)
 {
-    return rec->attn == MOTE_ATTN_LATENT ? rec->kv_rank : rec->head_dim;
+    return mote_is_latent(rec) ? rec->kv_rank : rec->head_dim;
 }
 
 /* First position that the row at `pos` sees. */
@@ -52,8 +52,8 @@ static mote_acts gather(const mote_run *r, mote_thread_scratch *own, const queri
         float *to = own->queries + i * a->f32_stride;
         memcpy(to, from, dim * sizeof *to);
         if (kv == MOTE_KV_Q8)
-            m->kernels.quantize(a->codes + i * a->code_stride, a->scales + i * a->group_stride,
-                                a->sums + i * a->group_stride, to, dim);
+            m->kernels->quantize(a->codes + i * a->code_stride, a->scales + i * a->group_stride,
+                                 a->sums + i * a->group_stride, to, dim);
     }
     return (mote_acts){.f32 = own->queries,
                        .codes = a->codes,
@@ -91,7 +91,7 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
                          float *max, float *sum)
 {
     static const enum mote_type key_type[] = {MOTE_F32, MOTE_F16, MOTE_Q8};
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_layer *rec = r->model->layers[q->layer].rec;
     const mote_session *s = r->rows[q->row].session;
     const mote_kv_layer *kv = &s->kv[q->layer];
@@ -106,30 +106,32 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
                      .type = key_type[s->opts.kv]};
     size_t tile = seen.begin / MOTE_TILE_ROWS,
            end = (seen.end + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
-    k->matmul[keys.type](own->scores + tile * MOTE_TILE_ROWS, MOTE_BLOCK, acts, q->n, &keys,
+    size_t stride = mote_score_stride(r->lead);
+    k->matmul[keys.type](own->scores + tile * MOTE_TILE_ROWS, stride, acts, q->n, &keys,
                          at / MOTE_TILE_ROWS + tile, at / MOTE_TILE_ROWS + end);
     size_t first = q->n, last = 0; /* queries that see something are neighbours */
     for (size_t i = 0; i < q->n; i++)
         if (own->lo[i] < own->hi[i]) {
             first = i < first ? i : first;
             last = i;
-            k->softmax(own->scores + i * MOTE_BLOCK, own->lo[i], own->hi[i], rec->attn_scale,
+            k->softmax(own->scores + i * stride, own->lo[i], own->hi[i], rec->attn_scale,
                        rec->attn_softcap, &max[i], &sum[i]);
         }
     size_t v_dim = value_dim(rec), groups = (v_dim + 31) / 32;
-    const void *v = own->latents;
-    const uint16_t *v_scales = own->latent_scales;
-    if (rec->attn == MOTE_ATTN_LATENT) {
+    const void *v = kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes;
+    const uint16_t *v_scales =
+        kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL;
+#if MOTE_LATENT
+    if (mote_is_latent(rec)) {
         mote_latent_rows(own, kv, rec, s->opts.kv, at + tile * MOTE_TILE_ROWS,
                          at + end * MOTE_TILE_ROWS);
-    } else {
-        v = kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes;
-        if (kv->v_scales)
-            v_scales = kv->v_scales + q->kv_head * kv->v_head_scales + at * groups;
+        v = own->latents;
+        v_scales = own->latent_scales;
     }
-    k->values[s->opts.kv](out + first * out_stride, out_stride, own->scores + first * MOTE_BLOCK,
-                          MOTE_BLOCK, own->lo + first, own->hi + first, last + 1 - first, v,
-                          v_scales, v_dim);
+#endif
+    k->values[s->opts.kv](out + first * out_stride, out_stride, own->scores + first * stride,
+                          stride, own->lo + first, own->hi + first, last + 1 - first, v, v_scales,
+                          v_dim);
 }
 
 /* ---- many rows: all blocks by one thread ---------------------------------------------------- */
@@ -137,13 +139,13 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
 static void attend_all_blocks(mote_run *r, uint32_t thread, const queries *q)
 {
     mote_thread_scratch *own = &r->lead->threads[thread];
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_layer *rec = r->model->layers[q->layer].rec;
     size_t dim = value_dim(rec), stride = r->model->max_head_dim;
     size_t last_row = q->row + q->n_rows - 1;
     size_t first = first_seen(rec, r->rows[q->row].pos) / MOTE_BLOCK;
     float *max = own->attn_max, *sum = own->attn_sum; /* so far; this block's behind them */
-    size_t half = r->model->max_group > MOTE_QUERY_ROWS ? r->model->max_group : MOTE_QUERY_ROWS;
+    size_t half = mote_query_rows(r->lead);
     mote_acts acts = gather(r, own, q, r->rows[q->row].session->opts.kv);
     for (size_t i = 0; i < q->n; i++)
         sum[i] = 0.0f;
@@ -232,7 +234,7 @@ static void attend_few(mote_run *r, uint32_t thread, size_t layer)
 /* Joins the blocks of one head of one row into out [dim]. */
 static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t head, float *out)
 {
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     size_t pos = r->rows[row].pos, dim = value_dim(rec), width = r->model->max_head_dim;
     size_t b = first_seen(rec, pos) / MOTE_BLOCK;
     const float *part = partial(r, row, head, b);
@@ -250,19 +252,19 @@ static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t he
 /* Attention of all rows. The results are whole after a barrier and mote_attended. */
 void mote_attend(mote_run *r, uint32_t thread, size_t layer)
 {
-    if (r->n_rows <= MOTE_FEW_ROWS)
+    if (mote_splits_rows(r))
         attend_few(r, thread, layer);
     else
         attend_many(r, thread, layer);
 }
 
 /* The attention results [n_rows, heads * head_dim], row stride max_q: joined by every thread for
- * itself when rows are few. */
+ * itself when they were split. */
 const float *mote_attended(mote_run *r, uint32_t thread, size_t layer)
 {
     const mote_layer *rec = r->model->layers[layer].rec;
     float *out = r->lead->threads[thread].attended;
-    if (r->n_rows > MOTE_FEW_ROWS)
+    if (!mote_splits_rows(r))
         return r->lead->q;
     for (size_t row = 0; row < r->n_rows; row++)
         for (size_t head = 0; head < rec->n_heads; head++)
@@ -275,7 +277,7 @@ const float *mote_attended_head(mote_run *r, uint32_t thread, size_t layer, size
 {
     const mote_layer *rec = r->model->layers[layer].rec;
     float *out = r->lead->threads[thread].attended;
-    if (r->n_rows > MOTE_FEW_ROWS)
+    if (!mote_splits_rows(r))
         return r->lead->q + row * r->model->max_q + head * rec->head_dim;
     join(r, rec, row, head, out);
     return out;

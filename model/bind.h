@@ -4,20 +4,17 @@
 
 #include <string.h>
 
+#include "include/mote_error.h"
 #include "model/model.h"
 
 #define MOTE_MAX_HEAD_DIM 1024u
 
-/* One demand on a record. */
-typedef struct mote_field_check {
-    bool ok;
-    mote_status status; /* when not */
-    const char *what;
-    uint64_t got, wanted;
-} mote_field_check;
-
-/* The first demand that is not met is the error. */
-mote_status mote_check_fields(const mote_field_check *checks, size_t n, mote_error *err);
+/* One demand on a record: the first that is not met is the error that the function returns. */
+#define MOTE_REQUIRE(ok, status, what, got, wanted)                                                \
+    do {                                                                                           \
+        if (!(ok))                                                                                 \
+            return mote_fail_got(err, (status), what, NULL, (got), (wanted));                      \
+    } while (0)
 
 static inline bool mote_is_finite(float x)
 {
@@ -31,7 +28,7 @@ static inline void mote_grow(uint32_t *max, uint64_t n) { *max = n > *max ? (uin
 /* Rows of q that belong to a head. */
 static inline uint32_t mote_query_dim(const mote_layer *l)
 {
-    return l->attn == MOTE_ATTN_LATENT ? l->nope_dim + l->rope_dim : l->head_dim;
+    return mote_is_latent(l) ? l->nope_dim + l->rope_dim : l->head_dim;
 }
 
 /* n matrices [rows, k] of this place and kind; n_bound counts the tensors that found their use. */
@@ -46,7 +43,9 @@ mote_status mote_bind_experts(const mote_image *image, uint32_t place, mote_mode
                               uint32_t *n_bound, mote_error *err);
 mote_status mote_bind_latent(const mote_image *image, uint32_t place, mote_model_layer *l,
                              uint32_t *n_bound, mote_error *err);
-void mote_note_experts(mote_model *m, const mote_layer *r);
-void mote_note_latent(mote_model *m, const mote_layer *r);
+void mote_note_experts(mote_model *m, const mote_model_layer *l);
+void mote_note_latent(mote_model *m, const mote_model_layer *l);
+/* Notes the form of activations that a matrix reads, if it is there. */
+void mote_note_reads(mote_model *m, const mote_mat *w);
 
 #endif

@@ -3,6 +3,8 @@
 #include "include/mote_error.h"
 #include "model/model.h"
 
+#if MOTE_ENCODERS
+
 static mote_status check_fields(const mote_index *x, mote_error *err)
 {
     const mote_status file = MOTE_ERR_FILE;
@@ -80,3 +82,5 @@ void mote_model_get_encoder(const mote_model *m, mote_encoder_info *info)
     if (x->pooling)
         info->n_out = x->pooling == MOTE_POOL_SCORE ? x->n_labels : x->hidden;
 }
+
+#endif

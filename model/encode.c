@@ -20,6 +20,8 @@
 #include "model/encode.h"
 #include "model/pieces.h"
 
+#if MOTE_ENCODERS
+
 #define MAX_TOKENS 65536u
 #define MAX_THREADS 1024u
 /* Threads take whole texts while none has more than this many eighths of its even share. */
@@ -31,7 +33,7 @@ static void embed(mote_encode_run *e, uint32_t thread)
 {
     mote_run *r = &e->run;
     const mote_model *m = r->model;
-    const mote_kernels *k = &m->kernels;
+    const mote_kernels *k = m->kernels;
     const mote_index *x = m->index;
     float *part = r->lead->threads[thread].row;
     mote_range mine = mote_share(r->n_rows, thread, r->n_threads);
@@ -362,6 +364,7 @@ static mote_encoder *carve(mote_arena *a, const mote_model *m, const mote_encode
     e->kv = mote_take(a, (uint64_t)o->n_texts * n_layers, sizeof *e->kv);
     e->first = mote_take(a, o->n_texts, sizeof *e->first);
     e->types = mote_take(a, o->n_tokens, 1);
+    mote_carve_records(a, &e->lead);
     plan->state_bytes = a->used;
     for (uint32_t i = 0; i < n_layers; i++) {
         mote_kv_layer kv = lay_out(&rec[i], count_slots(o));
@@ -373,7 +376,8 @@ static mote_encoder *carve(mote_arena *a, const mote_model *m, const mote_encode
     e->k = mote_take(a, 1, k_bytes);
     e->v = mote_take(a, 1, v_bytes);
     plan->kv_bytes = a->used - plan->state_bytes;
-    mote_carve_scratch(a, &e->lead);
+    mote_carve_shared(a, &e->lead);
+    mote_carve_threads(a, &e->lead);
     e->unit = mote_take(a, m->index->hidden, sizeof(float));
     e->pooled_stride = mote_round_up(m->index->hidden, MOTE_TILE_ROWS);
     e->scores_stride = mote_round_up(m->index->n_labels, MOTE_TILE_ROWS);
@@ -434,3 +438,5 @@ mote_status mote_encoder_init(mote_encoder **out, void *mem, size_t mem_bytes,
     *out = e;
     return MOTE_OK;
 }
+
+#endif

@@ -15,6 +15,8 @@
 #include "kernels/math.h"
 #include "model/pieces.h"
 
+#if MOTE_EXPERTS
+
 #define STRIP_TILES (MOTE_PRODUCT_ROWS / MOTE_TILE_ROWS)
 
 /* ---- the choice ------------------------------------------------------------------------------ */
@@ -97,7 +99,7 @@ static void choose_row(const mote_run *r, const mote_layer *rec, size_t row, flo
     float *weight = to->weight + row * used, chosen = 0.0f;
     choose_experts(rec, logits, expert);
     float max = logits[best_of(logits, 0, rec->n_experts).at];
-    float sum = r->model->kernels.exp_sum(e, logits, max, rec->n_experts);
+    float sum = r->model->kernels->exp_sum(e, logits, max, rec->n_experts);
     for (size_t i = 0; i < used; i++)
         chosen += e[expert[i]];
     sum = rec->router & MOTE_ROUTER_NORMALIZE ? chosen : sum;
@@ -130,7 +132,7 @@ static void sort_choices(const mote_run *r, const mote_layer *rec)
 static void route(mote_run *r, uint32_t thread, const mote_model_layer *l, const mote_acts *in)
 {
     const mote_routes *to = &r->lead->routes;
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     bool few = r->n_rows <= MOTE_FEW_ROWS;
     mote_range tiles = mote_share(tiles_of(&l->router), thread, r->n_threads);
     if (tiles.begin < tiles.end)
@@ -190,7 +192,7 @@ static void gate_up_strip(mote_run *r, uint32_t thread, const gated *m, const mo
     multiply(r, out[1], &m->up, in, n, tile, end);
     for (size_t i = 0; i < n; i++) {
         float *h = out[0] + i * stride;
-        r->model->kernels.silu_mul(h, h, out[1] + i * stride, rows);
+        r->model->kernels->silu_mul(h, h, out[1] + i * stride, rows);
         if (to->f32)
             memcpy(to->f32 + (at + i) * to->f32_stride + row, h, rows * sizeof *h);
         quantize_row(r, to, at + i, row, h, rows);
@@ -242,7 +244,7 @@ static void add_expert(mote_run *r, uint32_t thread, const mote_model_layer *l, 
                        mote_range tiles, size_t rows)
 {
     const mote_routes *from = &r->lead->routes;
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_mat down = mote_mat_of(&l->expert_down, e);
     const mote_acts in = as_acts(&from->hidden);
     float *out = r->lead->threads[thread].product[0];
@@ -264,7 +266,7 @@ static void add_shared(mote_run *r, uint32_t thread, const mote_model_layer *l, 
                        size_t rows)
 {
     const mote_routes *from = &r->lead->routes;
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_acts in = as_acts(&r->lead->mlp);
     float *out = r->lead->threads[thread].product[0];
     size_t hidden = r->model->index->hidden;
@@ -297,8 +299,8 @@ static void add_all(mote_run *r, uint32_t thread, const mote_model_layer *l)
         if (l->rec->shared_ff)
             add_shared(r, thread, l, tiles, rows);
         for (size_t row = 0; row < r->n_rows; row++)
-            r->model->kernels.add(r->lead->x + row * hidden + at, from->sums + row * hidden + at,
-                                  rows);
+            r->model->kernels->add(r->lead->x + row * hidden + at, from->sums + row * hidden + at,
+                                   rows);
     }
 }
 
@@ -325,3 +327,5 @@ void mote_experts(mote_run *r, uint32_t thread, const mote_model_layer *l, const
     show_hidden(r, thread, l);
     add_all(r, thread, l);
 }
+
+#endif

@@ -32,7 +32,7 @@
 static void embed(mote_run *r, uint32_t thread)
 {
     const mote_model *m = r->model;
-    const mote_kernels *k = &m->kernels;
+    const mote_kernels *k = m->kernels;
     size_t hidden = m->index->hidden, width = m->n_rope * m->max_rope_half;
     mote_range mine = mote_share(r->n_rows, thread, r->n_threads);
     for (size_t row = mine.begin; row < mine.end; row++) {
@@ -40,7 +40,7 @@ static void embed(mote_run *r, uint32_t thread)
         k->dequant_row(x, &m->embed, (size_t)r->rows[row].token, hidden);
         if (m->index->embed_scale != 1.0f)
             k->scale(x, m->index->embed_scale, hidden);
-        if (m->positions.rows) {
+        if (MOTE_LAYER_KINDS && m->positions.rows) {
             float *learned = r->lead->threads[thread].row;
             k->dequant_row(learned, &m->positions, r->rows[row].pos, hidden);
             k->add(x, learned, hidden);
@@ -57,7 +57,7 @@ static void embed(mote_run *r, uint32_t thread)
 static void layer(mote_run *r, uint32_t thread, size_t i)
 {
     const mote_model_layer *l = &r->model->layers[i];
-    const bool latent = l->rec->attn == MOTE_ATTN_LATENT;
+    const bool latent = mote_is_latent(l->rec);
     size_t hidden = r->model->index->hidden, stride = r->model->max_q, n_q = l->q.w.rows;
     float *x = r->lead->x;
 
@@ -84,7 +84,7 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
 
     in = mote_prepare(r, thread, x, hidden, hidden, &l->mlp_norm);
     show_input(r, thread, l, MOTE_INPUT_MLP, 0, &in, r->n_rows, hidden);
-    if (l->rec->mlp == MOTE_MLP_EXPERTS) {
+    if (mote_has_experts(l->rec)) {
         mote_experts(r, thread, l, &in);
     } else {
         in = mote_gate_up(r, thread, l, &in);
@@ -214,7 +214,7 @@ mote_status mote_forward(mote_session *lead, const mote_row *rows, size_t n_rows
                              lead->opts.n_threads);
     if (hooks && hooks->cancel && hooks->cancel(hooks->user))
         return mote_fail(err, MOTE_CANCELLED, "cancelled", NULL);
-    if (r.n_threads > 1)
+    if (MOTE_THREADS && r.n_threads > 1)
         team->run(team->user, forward, &r);
     else
         forward(&r, 0);

@@ -12,6 +12,8 @@
  */
 #include "model/pieces.h"
 
+#if MOTE_LATENT
+
 /* Copies n floats into row `row` of the forms the next product reads. */
 static void put_row(const mote_run *r, mote_act_rows *to, size_t row, const float *x, size_t n)
 {
@@ -24,7 +26,7 @@ static void put_row(const mote_run *r, mote_act_rows *to, size_t row, const floa
 static void project(const mote_run *r, uint32_t thread, const mote_mat *w, const mote_acts *in,
                     float *out, size_t stride)
 {
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     mote_range tiles = mote_share(tiles_of(w), thread, r->n_threads);
     mote_matmul_fn *product =
         k->blas[w->type] && r->n_rows >= MOTE_BLAS_ROWS ? k->blas[w->type] : k->matmul[w->type];
@@ -36,7 +38,7 @@ static void project(const mote_run *r, uint32_t thread, const mote_mat *w, const
 static void turn(const mote_run *r, const mote_layer *rec, size_t row, float *x)
 {
     size_t at = (row * r->model->n_rope + rec->rope - 1) * r->model->max_rope_half;
-    r->model->kernels.rope(x, r->lead->rope_cos + at, r->lead->rope_sin + at, rec->rope_dim / 2);
+    r->model->kernels->rope(x, r->lead->rope_cos + at, r->lead->rope_sin + at, rec->rope_dim / 2);
 }
 
 /* ---- the cache ------------------------------------------------------------------------------- */
@@ -44,7 +46,7 @@ static void turn(const mote_run *r, const mote_layer *rec, size_t row, float *x)
 static void store_latents(mote_run *r, uint32_t thread, size_t layer, size_t stride)
 {
     const mote_model_layer *l = &r->model->layers[layer];
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     mote_range rows = mote_share(r->n_rows, thread, r->n_threads);
     for (size_t row = rows.begin; row < rows.end; row++) {
         const mote_session *s = r->rows[row].session;
@@ -194,3 +196,5 @@ const float *mote_latent_values(mote_run *r, uint32_t thread, size_t layer)
     mote_barrier(r, thread);
     return r->lead->values;
 }
+
+#endif

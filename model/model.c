@@ -46,7 +46,7 @@ static mote_status refuse(mote_error *err, mote_status status, const char *what,
 {
     char name[64];
     if (!mote_tensor_name(place, kind, name))
-        strcpy(name, "tensor");
+        memcpy(name, "tensor", sizeof "tensor");
     return mote_fail_got(err, status, what, name, got, wanted);
 }
 
@@ -69,7 +69,7 @@ mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kin
         return refuse(err, MOTE_ERR_FILE, "not a matrix", place, kind, t->shape, MOTE_SHAPE_MATRIX);
     if (t->n_mats != n)
         return refuse(err, MOTE_ERR_FILE, "wrong number of matrices", place, kind, t->n_mats, n);
-    if (t->type >= MOTE_TYPES)
+    if (t->type >= MOTE_TYPES || !(MOTE_HAS_TYPES >> t->type & 1))
         return refuse(err, MOTE_ERR_UNSUPPORTED, "unknown weight type", place, kind, t->type,
                       MOTE_TYPES - 1);
     if (t->rows != rows)
@@ -141,13 +141,16 @@ mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t k
 
 /* ---- layers --------------------------------------------------------------------------------- */
 
-static bool is_norm(uint32_t kind) { return kind == MOTE_NORM_RMS || kind == MOTE_NORM_LAYER; }
+static bool is_norm(uint32_t kind)
+{
+    return kind == MOTE_NORM_RMS || (MOTE_LAYER_KINDS && kind == MOTE_NORM_LAYER);
+}
 
 /* Without a gate there is no SiLU. */
 static bool is_act(const mote_layer *l)
 {
-    return l->act == MOTE_ACT_GELU_TANH || l->act == MOTE_ACT_GELU_ERF ||
-           (l->act == MOTE_ACT_SILU && l->mlp != MOTE_MLP_PLAIN);
+    bool gelu = l->act == MOTE_ACT_GELU_TANH || l->act == MOTE_ACT_GELU_ERF;
+    return (MOTE_LAYER_KINDS && gelu) || (l->act == MOTE_ACT_SILU && l->mlp != MOTE_MLP_PLAIN);
 }
 
 /* What forward.c can do with a layer record. */
@@ -158,44 +161,48 @@ static mote_status check_layer(const mote_index *index, uint32_t i, mote_error *
     uint32_t heads = l->n_heads, kv = l->n_kv_heads, dim = l->head_dim;
     const bool encoder = index->pooling != 0;
     const uint32_t attn = encoder ? MOTE_ATTN_WHOLE : MOTE_ATTN_GROUPED;
-    const mote_field_check checks[] = {
-        {l->attn == attn || (l->attn == MOTE_ATTN_LATENT && !encoder), other,
-         "layer: attention kind", l->attn, attn},
-        {!encoder || !(l->rope || l->window), other, "layer: rotary positions or window", i, 0},
-        {l->qk_norm <= MOTE_QK_NORM_WHOLE, other, "layer: q/k norm kind", l->qk_norm, 2},
-        {is_norm(l->norm), other, "layer: norm kind", l->norm, MOTE_NORM_LAYER},
-        {encoder ? l->norm_place == MOTE_NORM_OF_SUM : l->norm_place <= MOTE_NORM_AFTER, other,
-         "layer: norm place", l->norm_place, 2},
-        {l->mlp >= MOTE_MLP_GATED && l->mlp <= MOTE_MLP_EXPERTS, other, "layer: MLP kind", l->mlp,
-         MOTE_MLP_EXPERTS},
-        {is_act(l), other, "layer: activation", l->act, MOTE_ACT_GELU_ERF},
-        {l->mlp != MOTE_MLP_PLAIN || !(l->biases & MOTE_BIAS_GATE), file, "layer: bias of no gate",
-         l->biases, 0},
-        {(l->biases & ~(uint32_t)MOTE_BIAS_ALL) == 0, other, "layer: biases", l->biases,
-         MOTE_BIAS_ALL},
-        {heads > 0 && heads <= MOTE_MAX_DIM, file, "layer: heads", heads, 1},
-        {kv > 0 && kv <= heads && heads % kv == 0, file, "layer: key/value heads", kv, heads},
-        {dim > 0 && dim % 2 == 0 && dim <= MOTE_MAX_HEAD_DIM, file, "layer: head size", dim,
-         MOTE_MAX_HEAD_DIM},
-        {(uint64_t)heads * dim <= MOTE_MAX_DIM, file, "layer: heads times head size",
-         (uint64_t)heads * dim, MOTE_MAX_DIM},
-        {l->rope <= index->n_rope, file, "layer: rope table", l->rope, index->n_rope},
-        {l->rope_long <= index->n_rope && (!l->rope_long || l->rope), file,
-         "layer: long rope table", l->rope_long, index->n_rope},
-        {!l->rope_long || index->rope_long_from, file, "positions before the long rope table", 0,
-         1},
-        {!l->rope || (l->rope_dim > 0 && l->rope_dim % 2 == 0 && l->rope_dim <= dim), file,
-         "layer: rotary dimensions", l->rope_dim, dim},
-        {l->ff > 0 && l->ff <= MOTE_MAX_DIM, file, "layer: MLP rows", l->ff, MOTE_MAX_DIM},
-        {mote_is_finite(l->norm_eps) && l->norm_eps >= 0.0f, file, "layer: norm epsilon", i, 0},
-        {mote_is_finite(l->attn_scale), file, "layer: attention scale", i, 0},
-        {mote_is_finite(l->rope_scale), file, "layer: rope scale", i, 0},
-        {mote_is_finite(l->attn_softcap) && l->attn_softcap >= 0.0f, file, "layer: soft cap", i, 0},
-    };
-    mote_status s = mote_check_fields(checks, sizeof checks / sizeof *checks, err);
-    if (!s)
-        s = mote_check_experts(l, err);
-    return s ? s : mote_check_latent(l, err);
+    MOTE_REQUIRE(l->attn == attn || (MOTE_LATENT && l->attn == MOTE_ATTN_LATENT && !encoder), other,
+                 "layer: attention kind", l->attn, attn);
+    MOTE_REQUIRE(!encoder || !(l->rope || l->window), other, "layer: rotary positions or window", i,
+                 0);
+    MOTE_REQUIRE(l->qk_norm <= MOTE_QK_NORM_WHOLE, other, "layer: q/k norm kind", l->qk_norm, 2);
+    MOTE_REQUIRE(MOTE_LAYER_KINDS || (l->qk_norm != MOTE_QK_NORM_WHOLE && l->attn_softcap == 0.0f &&
+                                      l->norm_place == MOTE_NORM_BEFORE),
+                 other, "layer: norms and caps of this build", l->norm_place, 0);
+    MOTE_REQUIRE(is_norm(l->norm), other, "layer: norm kind", l->norm, MOTE_NORM_LAYER);
+    MOTE_REQUIRE(encoder ? l->norm_place == MOTE_NORM_OF_SUM : l->norm_place <= MOTE_NORM_AFTER,
+                 other, "layer: norm place", l->norm_place, 2);
+    MOTE_REQUIRE(l->mlp >= MOTE_MLP_GATED &&
+                     l->mlp <= (MOTE_EXPERTS ? MOTE_MLP_EXPERTS : MOTE_MLP_PLAIN),
+                 other, "layer: MLP kind", l->mlp, MOTE_MLP_EXPERTS);
+    MOTE_REQUIRE(is_act(l), other, "layer: activation", l->act, MOTE_ACT_GELU_ERF);
+    MOTE_REQUIRE(l->mlp != MOTE_MLP_PLAIN || !(l->biases & MOTE_BIAS_GATE), file,
+                 "layer: bias of no gate", l->biases, 0);
+    MOTE_REQUIRE((l->biases & ~(uint32_t)MOTE_BIAS_ALL) == 0, other, "layer: biases", l->biases,
+                 MOTE_BIAS_ALL);
+    MOTE_REQUIRE(heads > 0 && heads <= MOTE_MAX_DIM, file, "layer: heads", heads, 1);
+    MOTE_REQUIRE(kv > 0 && kv <= heads && heads % kv == 0, file, "layer: key/value heads", kv,
+                 heads);
+    MOTE_REQUIRE(dim > 0 && dim % 2 == 0 && dim <= MOTE_MAX_HEAD_DIM, file, "layer: head size", dim,
+                 MOTE_MAX_HEAD_DIM);
+    MOTE_REQUIRE((uint64_t)heads * dim <= MOTE_MAX_DIM, file, "layer: heads times head size",
+                 (uint64_t)heads * dim, MOTE_MAX_DIM);
+    MOTE_REQUIRE(l->rope <= index->n_rope, file, "layer: rope table", l->rope, index->n_rope);
+    MOTE_REQUIRE(l->rope_long <= index->n_rope && (!l->rope_long || l->rope), file,
+                 "layer: long rope table", l->rope_long, index->n_rope);
+    MOTE_REQUIRE(!l->rope_long || index->rope_long_from, file,
+                 "positions before the long rope table", 0, 1);
+    MOTE_REQUIRE(!l->rope || (l->rope_dim > 0 && l->rope_dim % 2 == 0 && l->rope_dim <= dim), file,
+                 "layer: rotary dimensions", l->rope_dim, dim);
+    MOTE_REQUIRE(l->ff > 0 && l->ff <= MOTE_MAX_DIM, file, "layer: MLP rows", l->ff, MOTE_MAX_DIM);
+    MOTE_REQUIRE(mote_is_finite(l->norm_eps) && l->norm_eps >= 0.0f, file, "layer: norm epsilon", i,
+                 0);
+    MOTE_REQUIRE(mote_is_finite(l->attn_scale), file, "layer: attention scale", i, 0);
+    MOTE_REQUIRE(mote_is_finite(l->rope_scale), file, "layer: rope scale", i, 0);
+    MOTE_REQUIRE(mote_is_finite(l->attn_softcap) && l->attn_softcap >= 0.0f, file,
+                 "layer: soft cap", i, 0);
+    mote_status s = MOTE_EXPERTS ? mote_check_experts(l, err) : MOTE_OK;
+    return s || !MOTE_LATENT ? s : mote_check_latent(l, err);
 }
 
 /* Heads that fill whole tiles: unit_heads * head_dim is the least common multiple with 16 rows. */
@@ -258,7 +265,7 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
     mote_status s = check_layer(image->index, i, err);
     if (s)
         return s;
-    bool latent = rec->attn == MOTE_ATTN_LATENT, dense = rec->mlp != MOTE_MLP_EXPERTS;
+    bool latent = mote_is_latent(rec), dense = !mote_has_experts(rec);
     bool gated = rec->mlp == MOTE_MLP_GATED;
     uint64_t dq = (uint64_t)rec->n_heads * mote_query_dim(rec);
     uint64_t dkv = (uint64_t)rec->n_kv_heads * rec->head_dim;
@@ -291,10 +298,6 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
     }
     if (!s && latent)
         s = mote_bind_latent(image, place, l, n_bound, err);
-    if (!s && latent)
-        s = bind_vector(image, place, MOTE_L_KV_A_NORM, rec->kv_rank, &l->kv_a_norm, n_bound, err);
-    if (!s && rec->q_rank)
-        s = bind_vector(image, place, MOTE_L_Q_A_NORM, rec->q_rank, &l->q_a_norm, n_bound, err);
     if (!s && !dense)
         s = mote_bind_experts(image, place, l, n_bound, err);
     return s ? s : bind_norms(image, place, l, n_bound, err);
@@ -302,9 +305,11 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static void note_reads(mote_model *m, const mote_mat *w)
+void mote_note_reads(mote_model *m, const mote_mat *w)
 {
     bool is_float = w->type <= MOTE_BF16;
+    if (!w->data)
+        return;
     m->reads_floats |= is_float;
     m->reads_codes |= !is_float;
 }
@@ -313,24 +318,7 @@ static void note_reads(mote_model *m, const mote_mat *w)
 static void note_layer(mote_model *m, const mote_model_layer *l)
 {
     const mote_layer *r = l->rec;
-    /* The router's type does not count: its input has floats in any case (session.c). */
-    const mote_mat *all[] = {&l->q.w,
-                             &l->k.w,
-                             &l->v.w,
-                             &l->o.w,
-                             &l->gate.w,
-                             &l->up.w,
-                             &l->down.w,
-                             &l->shared_gate,
-                             &l->shared_up,
-                             &l->shared_down,
-                             &l->expert_gate.first,
-                             &l->expert_up.first,
-                             &l->expert_down.first,
-                             &l->kv_a,
-                             &l->q_a,
-                             &l->k_up.first,
-                             &l->v_up.first};
+    const mote_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
     mote_grow(&m->max_q, (uint64_t)r->n_heads * r->head_dim);
     mote_grow(&m->max_kv, (uint64_t)r->n_kv_heads * r->head_dim);
     m->has_post_norm |= r->norm_place != MOTE_NORM_BEFORE && r->norm_place != MOTE_NORM_OF_SUM;
@@ -341,14 +329,13 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
     mote_grow(&m->max_group, r->n_heads / r->n_kv_heads);
     mote_grow(&m->max_unit_rows, (uint64_t)l->unit_tiles * MOTE_TILE_ROWS);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i]->data)
-            note_reads(m, all[i]);
-    if (r->mlp == MOTE_MLP_EXPERTS)
-        mote_note_experts(m, r);
+        mote_note_reads(m, &all[i]->w);
+    if (mote_has_experts(r))
+        mote_note_experts(m, l);
     else
         mote_grow(&m->max_ff, r->ff);
-    if (r->attn == MOTE_ATTN_LATENT)
-        mote_note_latent(m, r);
+    if (mote_is_latent(r))
+        mote_note_latent(m, l);
     else
         mote_grow(&m->max_width, (uint64_t)r->n_heads * r->head_dim);
     mote_grow(&m->max_width, m->index->hidden);
@@ -391,6 +378,10 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
     mote_status s;
     if (!x->n_layers)
         return mote_fail(err, MOTE_ERR_UNSUPPORTED, "the file holds a tokenizer, no model", NULL);
+    if (!MOTE_ENCODERS && x->pooling)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build runs no encoders", NULL);
+    if (!MOTE_LAYER_KINDS && x->logit_softcap != 0.0f)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build caps no logits", NULL);
     if (!x->pooling && !is_norm(x->final_norm))
         return mote_fail_got(err, MOTE_ERR_UNSUPPORTED, "final norm kind", NULL, x->final_norm, 2);
     m->n_rope = x->n_rope;
@@ -401,19 +392,19 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
     if (!x->n_ctx || x->n_ctx > MOTE_MAX_CONTEXT)
         return mote_fail_got(err, MOTE_ERR_FILE, "context", NULL, x->n_ctx, MOTE_MAX_CONTEXT);
     s = bind_matrix(image, 0, MOTE_W_EMBED, x->n_vocab, x->hidden, &m->embed, n_bound, err);
-    if (x->pooling)
+    if (MOTE_ENCODERS && x->pooling)
         return s ? s : mote_bind_encoder(m, image, n_bound, err);
     if (!s && find(x, 0, MOTE_W_HEAD))
         s = bind_matrix(image, 0, MOTE_W_HEAD, x->n_vocab, x->hidden, &m->head, n_bound, err);
     else
         m->head = m->embed;
-    if (!s && find(x, 0, MOTE_W_POSITIONS))
+    if (MOTE_LAYER_KINDS && !s && find(x, 0, MOTE_W_POSITIONS))
         s = bind_matrix(image, 0, MOTE_W_POSITIONS, x->n_ctx, x->hidden, &m->positions, n_bound,
                         err);
     if (!s)
         s = bind_norm(image, 0, MOTE_W_FINAL_NORM, x->final_norm == MOTE_NORM_LAYER,
                       MOTE_W_FINAL_NORM_BIAS, x->final_norm_eps, &m->final_norm, n_bound, err);
-    note_reads(m, &m->head);
+    mote_note_reads(m, &m->head);
     return s;
 }
 
@@ -421,13 +412,13 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
 static uint64_t unread_bytes(const mote_index *x, const mote_tensor *t)
 {
     const mote_layer *l = &layer_records(x)[t->place ? t->place - 1 : 0];
-    bool chosen = t->place && l->mlp == MOTE_MLP_EXPERTS &&
+    bool chosen = t->place && mote_has_experts(l) &&
                   (t->kind == MOTE_L_GATE || t->kind == MOTE_L_UP || t->kind == MOTE_L_DOWN);
     return chosen ? t->bytes / t->n_mats * (t->n_mats - l->n_experts_used) : 0;
 }
 
-/* Checks and binds everything; layers may be NULL to check only. */
-static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer *layers,
+/* Checks and binds everything; without `keep` there is one layer, which all are bound to. */
+static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer *layers, bool keep,
                         mote_error *err)
 {
     const mote_index *x = image->index;
@@ -436,10 +427,10 @@ static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer
     m->index = x;
     mote_status s = bind_global(m, image, &n_bound, err);
     for (uint32_t i = 0; !s && i < x->n_layers; i++) {
-        mote_model_layer one;
-        s = bind_layer(image, i, layers ? &layers[i] : &one, &n_bound, err);
+        mote_model_layer *l = layers + (keep ? i : 0);
+        s = bind_layer(image, i, l, &n_bound, err);
         if (!s)
-            note_layer(m, layers ? &layers[i] : &one);
+            note_layer(m, l);
     }
     if (!s)
         s = bind_rope(m, image, &n_bound, err);
@@ -466,23 +457,48 @@ static mote_status bind(mote_model *m, const mote_image *image, mote_model_layer
     return MOTE_OK;
 }
 
-static mote_model *carve(mote_arena *a, uint32_t n_layers)
+/* The model and, unless it is constant, its kernel table. */
+static mote_model *carve(mote_arena *a, uint32_t n_layers, mote_kernels **table)
 {
-    return mote_take(a, 1, sizeof(mote_model) + n_layers * sizeof(mote_model_layer));
+    mote_model *m = mote_take(a, 1, sizeof *m + n_layers * sizeof *m->layers);
+    *table = MOTE_FIXED_KERNELS ? NULL : mote_take(a, 1, sizeof **table);
+    return m;
 }
 
 size_t mote_model_bytes(const mote_image *image, mote_error *err)
 {
-    mote_model m = {0};
+    mote_kernels *table;
     mote_arena a = {0};
-    if (bind(&m, image, NULL, err))
+#if MOTE_FIXED_KERNELS /* a small stack: the graph is checked when it is bound */
+    if (!image->index->n_layers) {
+        mote_fail(err, MOTE_ERR_UNSUPPORTED, "the file holds a tokenizer, no model", NULL);
         return 0;
-    carve(&a, image->index->n_layers);
+    }
+#else
+    mote_model m = {0};
+    mote_model_layer one;
+    if (bind(&m, image, &one, false, err))
+        return 0;
+#endif
+    carve(&a, image->index->n_layers, &table);
     return (size_t)a.used;
 }
 
-static mote_status choose_kernels(mote_model *m, const mote_model_opts *opts, mote_error *err)
+#if MOTE_FIXED_KERNELS
+static mote_status choose_kernels(mote_model *m, mote_kernels *table, const mote_model_opts *opts,
+                                  mote_error *err)
 {
+    (void)table;
+    m->kernels = &mote_fixed_kernels;
+    if (opts && (opts->isa || opts->blas))
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build has one kernel tier", NULL);
+    return MOTE_OK;
+}
+#else
+static mote_status choose_kernels(mote_model *m, mote_kernels *table, const mote_model_opts *opts,
+                                  mote_error *err)
+{
+    m->kernels = table;
     unsigned usable = mote_cpu_features(), wanted = usable;
     if (opts && opts->isa) {
         if (!mote_tier_features(opts->isa, &wanted))
@@ -492,30 +508,29 @@ static mote_status choose_kernels(mote_model *m, const mote_model_opts *opts, mo
             return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this CPU cannot run the kernel tier",
                              opts->isa);
     }
-    mote_kernels_init(&m->kernels, wanted);
+    mote_kernels_init(table, wanted);
     m->blas = opts && opts->blas;
-    if (m->blas && !mote_kernels_blas(&m->kernels))
+    if (m->blas && !mote_kernels_blas(table))
         return mote_fail(err, MOTE_ERR_UNSUPPORTED, "this build has no BLAS", NULL);
     return MOTE_OK;
 }
+#endif
 
 mote_status mote_model_init(mote_model **out, void *mem, size_t mem_bytes, const mote_image *image,
                             const mote_model_opts *opts, mote_error *err)
 {
-    mote_error own;
-    mote_arena a = {.base = mem};
-    err = err ? err : &own;
+    mote_arena measure = {0}, a = {.base = mem};
+    mote_kernels *table;
     *out = NULL;
-    size_t need = mote_model_bytes(image, err);
-    if (!need)
-        return err->status;
+    carve(&measure, image->index->n_layers, &table);
+    size_t need = (size_t)measure.used;
     if (mem_bytes < need || (uintptr_t)mem % MOTE_ALIGN)
         return mote_fail_got(err, MOTE_ERR_MEMORY, "memory for the model", NULL, mem_bytes, need);
-    mote_model *m = carve(&a, image->index->n_layers);
+    mote_model *m = carve(&a, image->index->n_layers, &table);
     memset(m, 0, sizeof *m);
-    mote_status s = choose_kernels(m, opts, err);
+    mote_status s = choose_kernels(m, table, opts, err);
     if (!s)
-        s = bind(m, image, m->layers, err);
+        s = bind(m, image, m->layers, true, err);
     if (!s)
         *out = m;
     return s;
@@ -536,8 +551,8 @@ void mote_model_get_info(const mote_model *m, mote_model_info *info)
                               .n_parameters = m->n_parameters,
                               .weight_bytes = m->weight_bytes,
                               .decode_read_bytes = m->decode_read_bytes,
-                              .tier = m->kernels.tier,
+                              .tier = m->kernels->tier,
                               .id = m->index->index_crc};
 }
 
-const mote_kernels *mote_model_kernels(const mote_model *m) { return &m->kernels; }
+const mote_kernels *mote_model_kernels(const mote_model *m) { return m->kernels; }

@@ -7,6 +7,7 @@
 #define MOTE_MODEL_H
 
 #include "include/mote.h"
+#include "include/mote_features.h"
 #include "kernels/kernels.h"
 #include "loader/format.h"
 #include "model/arena.h"
@@ -39,6 +40,17 @@ static inline mote_mat mote_mat_of(const mote_mats *m, size_t i)
     return w;
 }
 
+/* What the build was made for (mote_features.h). */
+static inline bool mote_has_experts(const mote_layer *l)
+{
+    return MOTE_EXPERTS && l->mlp == MOTE_MLP_EXPERTS;
+}
+
+static inline bool mote_is_latent(const mote_layer *l)
+{
+    return MOTE_LATENT && l->attn == MOTE_ATTN_LATENT;
+}
+
 /* A matrix with its optional bias. */
 typedef struct mote_linear {
     mote_mat w;
@@ -56,19 +68,21 @@ typedef struct mote_model_layer {
     mote_norm attn_norm, attn_post_norm, mlp_norm, mlp_post_norm; /* of [hidden] */
     const float *q_norm, *k_norm; /* [head_dim], of all heads, or NULL */
     mote_linear q, k, v, o, gate, up, down;
-    /* experts.c */
+#if MOTE_EXPERTS /* experts.c */
     mote_mat router, shared_mix, shared_gate, shared_up, shared_down;
     mote_mats expert_gate, expert_up, expert_down; /* [n_experts] */
-    /* latent.c; q above is of [hidden] or [q_rank] columns */
+#endif
+#if MOTE_LATENT /* latent.c; q above is of [hidden] or [q_rank] columns */
     mote_mat kv_a, q_a;
     const float *kv_a_norm, *q_a_norm;
     mote_mats k_up, v_up; /* [n_heads] */
+#endif
     /* q, k and v are computed in units of whole heads and whole tiles at once: */
     uint32_t unit_heads, unit_tiles;
 } mote_model_layer;
 
 struct mote_model {
-    mote_kernels kernels;
+    const mote_kernels *kernels;
     const mote_index *index;
     bool blas;
     bool reads_floats, reads_codes;  /* forms of activations the weights want */
@@ -127,20 +141,24 @@ typedef struct mote_routes {
 
 /* What one thread needs for itself. */
 typedef struct mote_thread_scratch {
-    mote_act_rows input; /* [MOTE_FEW_ROWS] */
+    mote_act_rows input; /* [MOTE_FEW_ROWS], with several threads */
     float *row;          /* one row before it is quantised */
-    float *attended;     /* [MOTE_FEW_ROWS, max_q]: joined attention results */
-    float *product[2];   /* [tokens, unit rows] */
-    float *queries;      /* [query rows, max_head_dim] */
+    float *attended;   /* [MOTE_FEW_ROWS, max_q]: joined attention results, with several threads */
+    float *product[2]; /* [tokens, unit rows] */
+    float *queries;    /* [query rows, max_head_dim] */
     mote_act_rows query_acts;
-    float *scores;              /* [query rows, MOTE_BLOCK] */
+    float *scores;              /* [query rows, mote_score_stride] */
     float *attn[2];             /* [query rows, max_head_dim]: so far, this block */
     float *attn_max, *attn_sum; /* [2, query rows] */
     uint16_t *lo, *hi;          /* [query rows] */
-    mote_act_rows gathered;     /* [tokens, hidden]: an expert's rows */
-    mote_act_rows head;         /* [tokens, max_latent_in]: one head's input of k_up or v_up */
-    void *latents;              /* [MOTE_BLOCK, max_kv_rank] as the cache stores values */
+#if MOTE_EXPERTS
+    mote_act_rows gathered; /* [tokens, hidden]: an expert's rows */
+#endif
+#if MOTE_LATENT
+    mote_act_rows head; /* [tokens, max_latent_in]: one head's input of k_up or v_up */
+    void *latents;      /* [MOTE_BLOCK, max_kv_rank] as the cache stores values */
     uint16_t *latent_scales;
+#endif
     bool not_finite; /* this thread saw a logit that is not finite */
 } mote_thread_scratch;
 
@@ -160,11 +178,16 @@ struct mote_session {
     mote_act_rows input;        /* [n_batch]: input of a product */
     mote_act_rows mlp;          /* [n_batch]: input of down */
     float *rope_cos, *rope_sin; /* [n_batch, n_rope, max_rope_half] */
+#if MOTE_EXPERTS
     mote_routes routes;
+#endif
+#if MOTE_LATENT
     float *latent;   /* [n_batch, max_head_dim in tiles]: a position's cache before its norm */
     float *q_latent; /* [n_batch, max_q_rank in tiles] */
     float *values;   /* [n_batch, max_values] */
-    float *partial;  /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks */
+#endif
+    float *partial; /* [few rows, max_heads, blocks, max_head_dim + 2]: attention by blocks, with
+                      * several threads */
     mote_thread_scratch *threads; /* [n_threads] */
     float *logits;                /* [n_logits, n_vocab padded to 16] */
     size_t logits_stride;
@@ -181,8 +204,12 @@ mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t k
 mote_status mote_bind_encoder(mote_model *m, const mote_image *image, uint32_t *n_bound,
                               mote_error *err);
 
-/* session.c: rows, activations and thread scratch of a session with model and opts set. */
-void mote_carve_scratch(mote_arena *a, mote_session *s);
+/* session.c, of a session with model and opts set: its rows and threads' records; activations; what
+ * the threads have for themselves, which holds nothing from one stage of a forward pass to the
+ * next. */
+void mote_carve_records(mote_arena *a, mote_session *s);
+void mote_carve_shared(mote_arena *a, mote_session *s);
+void mote_carve_threads(mote_arena *a, mote_session *s);
 
 /* The model's kernel table. */
 const mote_kernels *mote_model_kernels(const mote_model *model);
@@ -210,9 +237,31 @@ static inline mote_range mote_share(size_t n, uint32_t thread, uint32_t n_thread
     return (mote_range){n * thread / n_threads, n * (thread + 1) / n_threads};
 }
 
+/* Few rows on several threads: each thread prepares all inputs for itself and attention is split by
+ * blocks. */
+static inline bool mote_splits_rows(const mote_run *r)
+{
+    return MOTE_THREADS && r->n_rows <= MOTE_FEW_ROWS && r->lead->opts.n_threads > 1;
+}
+
+/* Queries that attend together at most. */
+static inline uint32_t mote_query_rows(const mote_session *s)
+{
+    uint64_t all = (uint64_t)s->opts.n_batch * s->model->max_group;
+    uint32_t most = s->model->max_group > MOTE_QUERY_ROWS ? s->model->max_group : MOTE_QUERY_ROWS;
+    return all < most ? (uint32_t)all : most;
+}
+
+/* From one query's scores to the next one's. */
+static inline size_t mote_score_stride(const mote_session *lead)
+{
+    return lead->opts.n_ctx < MOTE_BLOCK ? mote_round_up(lead->opts.n_ctx, MOTE_TILE_ROWS)
+                                         : MOTE_BLOCK;
+}
+
 static inline void mote_barrier(const mote_run *r, uint32_t thread)
 {
-    if (r->n_threads > 1)
+    if (MOTE_THREADS && r->n_threads > 1)
         r->team->barrier(r->team->user, thread);
 }
 

@@ -45,9 +45,9 @@ static inline void quantize_row(const mote_run *r, mote_act_rows *to, size_t row
                                 const float *x, size_t n)
 {
     if (to->codes)
-        r->model->kernels.quantize(to->codes + row * to->code_stride + at,
-                                   to->scales + row * to->group_stride + at / 32,
-                                   to->sums + row * to->group_stride + at / 32, x, n);
+        r->model->kernels->quantize(to->codes + row * to->code_stride + at,
+                                    to->scales + row * to->group_stride + at / 32,
+                                    to->sums + row * to->group_stride + at / 32, x, n);
 }
 
 /* out[t][row] for the tiles [begin, end) and n rows of activations; stride = rows of these
@@ -55,7 +55,7 @@ static inline void quantize_row(const mote_run *r, mote_act_rows *to, size_t row
 static inline size_t multiply(const mote_run *r, float *out, const mote_mat *w, const mote_acts *in,
                               size_t n, size_t begin, size_t end)
 {
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     size_t stride = (end - begin) * MOTE_TILE_ROWS;
     mote_matmul_fn *product =
         k->blas[w->type] && n >= MOTE_BLAS_ROWS ? k->blas[w->type] : k->matmul[w->type];
@@ -92,7 +92,7 @@ static inline void add_bias(const mote_run *r, float *out, size_t stride, size_t
                             const float *bias, size_t rows)
 {
     for (size_t t = 0; bias && t < n; t++)
-        r->model->kernels.add(out + t * stride, bias, rows);
+        r->model->kernels->add(out + t * stride, bias, rows);
 }
 
 #endif

@@ -9,13 +9,15 @@
 
 #include "model/encode.h"
 
+#if MOTE_ENCODERS
+
 /* Added to the mean square, as against a text whose embedding is 0. */
 #define LEAST_SQUARE 1e-30f
 
 static void pool_text(mote_encode_run *e, size_t i)
 {
     const mote_model *m = e->run.model;
-    const mote_kernels *k = &m->kernels;
+    const mote_kernels *k = m->kernels;
     const mote_encode_text *t = &e->texts[i];
     size_t hidden = m->index->hidden;
     const float *x = e->run.lead->x + e->encoder->first[i] * hidden;
@@ -33,7 +35,7 @@ static void pool_text(mote_encode_run *e, size_t i)
 static void project(mote_run *r, uint32_t thread, const mote_linear *l, const mote_acts *in,
                     float *out, size_t stride)
 {
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     size_t n_tiles = (l->w.rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
     mote_range mine = mote_share(n_tiles, thread, r->n_threads);
     size_t row = mine.begin * MOTE_TILE_ROWS, end = mine.end * MOTE_TILE_ROWS;
@@ -70,7 +72,7 @@ static void score_texts(mote_encode_run *e, uint32_t thread)
     project(r, thread, &m->pooler, &in, own->pooled, own->pooled_stride);
     mote_range mine = mote_share(e->n_texts, thread, r->n_threads);
     for (size_t i = mine.begin; i < mine.end; i++)
-        m->kernels.softcap(own->pooled + i * own->pooled_stride, 1.0f, hidden); /* tanh */
+        m->kernels->softcap(own->pooled + i * own->pooled_stride, 1.0f, hidden); /* tanh */
     mote_barrier(r, thread);
     in = mote_prepare(r, thread, own->pooled, own->pooled_stride, hidden, NULL);
     project(r, thread, &m->classifier, &in, own->scores, own->scores_stride);
@@ -91,7 +93,9 @@ void mote_pool_texts(mote_encode_run *e, uint32_t thread)
     for (size_t i = mine.begin; i < mine.end; i++) {
         if (!scores)
             pool_text(e, i);
-        if (!r->model->kernels.finite(e->texts[i].out, scores ? x->n_labels : x->hidden))
+        if (!r->model->kernels->finite(e->texts[i].out, scores ? x->n_labels : x->hidden))
             r->lead->threads[thread].not_finite = true;
     }
 }
+
+#endif

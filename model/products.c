@@ -25,20 +25,20 @@ static size_t piece_rows(const mote_run *r)
 /* y = norm(x) for one row; y may be x. */
 void mote_apply_norm(const mote_model *m, const mote_norm *norm, float *y, const float *x, size_t n)
 {
-    if (norm->b)
-        m->kernels.layernorm(y, x, norm->w, norm->b, n, norm->eps);
+    if (MOTE_LAYER_KINDS && norm->b)
+        m->kernels->layernorm(y, x, norm->w, norm->b, n, norm->eps);
     else
-        m->kernels.rmsnorm(y, x, norm->w, n, norm->eps);
+        m->kernels->rmsnorm(y, x, norm->w, n, norm->eps);
 }
 
 /* The rows of x [n_rows, k] as the input of a product: normalised if norm is given, and in the
- * forms the weights read. Few rows: every thread prepares them all for itself. Many: each thread
- * its share, then a barrier. */
+ * forms the weights read. Few rows on several threads: every thread prepares them all for itself.
+ * Else each thread its share, then a barrier. */
 mote_acts mote_prepare(mote_run *r, uint32_t thread, const float *x, size_t x_stride, size_t k,
                        const mote_norm *norm)
 {
     mote_thread_scratch *own = &r->lead->threads[thread];
-    bool few = r->n_rows <= MOTE_FEW_ROWS;
+    bool few = mote_splits_rows(r);
     mote_act_rows *to = few ? &own->input : &r->lead->input;
     mote_range rows =
         few ? (mote_range){0, r->n_rows} : mote_share(r->n_rows, thread, r->n_threads);
@@ -81,7 +81,7 @@ static const float *rope_row(const mote_run *r, const float *table, const mote_l
  * be already) or the cache. */
 static void place_head(mote_run *r, const head_piece *p, size_t head, size_t row, float *v)
 {
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_layer *rec = p->l->rec;
     size_t dim = rec->head_dim;
     if (p->role != ROLE_V && rec->rope)
@@ -115,13 +115,13 @@ static void take_head(mote_run *r, const head_piece *p, size_t head, size_t row,
 {
     const mote_layer *rec = p->l->rec;
     size_t dim = rec->head_dim;
-    if (p->role != ROLE_V && rec->qk_norm == MOTE_QK_NORM_WHOLE) {
+    if (MOTE_LAYER_KINDS && p->role != ROLE_V && rec->qk_norm == MOTE_QK_NORM_WHOLE) {
         memcpy(whole_row(r, p->role, row) + head * dim, v, dim * sizeof *v);
         return;
     }
     if (p->role != ROLE_V && rec->qk_norm)
-        r->model->kernels.rmsnorm(v, v, p->role == ROLE_Q ? p->l->q_norm : p->l->k_norm, dim,
-                                  rec->norm_eps);
+        r->model->kernels->rmsnorm(v, v, p->role == ROLE_Q ? p->l->q_norm : p->l->k_norm, dim,
+                                   rec->norm_eps);
     place_head(r, p, head, row, v);
 }
 
@@ -135,8 +135,8 @@ static void norm_whole(mote_run *r, uint32_t thread, size_t layer)
         head_piece p = {.l = l, .layer = layer, .role = i % 2 ? ROLE_K : ROLE_Q};
         float *v = whole_row(r, p.role, i / 2);
         size_t heads = p.role == ROLE_Q ? rec->n_heads : rec->n_kv_heads, dim = rec->head_dim;
-        r->model->kernels.rmsnorm(v, v, p.role == ROLE_Q ? l->q_norm : l->k_norm, heads * dim,
-                                  rec->norm_eps);
+        r->model->kernels->rmsnorm(v, v, p.role == ROLE_Q ? l->q_norm : l->k_norm, heads * dim,
+                                   rec->norm_eps);
         for (size_t head = 0; head < heads; head++)
             place_head(r, &p, head, i / 2, v + head * dim);
     }
@@ -180,7 +180,7 @@ void mote_project_heads(mote_run *r, uint32_t thread, size_t layer, const mote_a
         p.n_heads = least(n * l->unit_heads, heads[p.role] - p.head);
         project_piece(r, thread, &p, m[p.role], in);
     }
-    if (l->rec->qk_norm == MOTE_QK_NORM_WHOLE) {
+    if (MOTE_LAYER_KINDS && l->rec->qk_norm == MOTE_QK_NORM_WHOLE) {
         mote_barrier(r, thread);
         norm_whole(r, thread, layer);
     }
@@ -197,7 +197,7 @@ static void add_branch(mote_run *r, uint32_t thread, const mote_norm *post)
     for (size_t row = mine.begin; row < mine.end; row++) {
         float *y = r->lead->branch + row * hidden;
         mote_apply_norm(r->model, post, y, y, hidden);
-        r->model->kernels.add(r->lead->x + row * hidden, y, hidden);
+        r->model->kernels->add(r->lead->x + row * hidden, y, hidden);
     }
 }
 
@@ -219,14 +219,14 @@ void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
             add_bias(r, out, stride, n, m->bias ? m->bias + row : NULL, rows);
             for (size_t j = 0; j < n; j++) {
                 size_t at = (t + j) * hidden + row;
-                if (post->w)
+                if (MOTE_LAYER_KINDS && post->w)
                     memcpy(r->lead->branch + at, out + j * stride, rows * sizeof *out);
                 else
-                    r->model->kernels.add(r->lead->x + at, out + j * stride, rows);
+                    r->model->kernels->add(r->lead->x + at, out + j * stride, rows);
             }
         }
     }
-    if (post->w)
+    if (MOTE_LAYER_KINDS && post->w)
         add_branch(r, thread, post);
 }
 
@@ -236,9 +236,9 @@ void mote_project_residual(mote_run *r, uint32_t thread, const mote_linear *m,
 static void activate(const mote_kernels *k, const mote_layer *rec, float *h, const float *up,
                      size_t n)
 {
-    if (rec->mlp == MOTE_MLP_PLAIN)
+    if (MOTE_LAYER_KINDS && rec->mlp == MOTE_MLP_PLAIN)
         (rec->act == MOTE_ACT_GELU_ERF ? k->gelu_erf : k->gelu_tanh)(h, h, n);
-    else if (rec->act == MOTE_ACT_SILU)
+    else if (!MOTE_LAYER_KINDS || rec->act == MOTE_ACT_SILU)
         k->silu_mul(h, h, up, n);
     else
         (rec->act == MOTE_ACT_GELU_ERF ? k->gelu_erf_mul : k->gelu_tanh_mul)(h, h, up, n);
@@ -270,7 +270,7 @@ mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, 
             }
             for (size_t j = 0; j < n; j++) {
                 float *h = out[0] + j * stride;
-                activate(&r->model->kernels, l->rec, h, out[1] + j * stride, rows);
+                activate(r->model->kernels, l->rec, h, out[1] + j * stride, rows);
                 if (to->f32)
                     memcpy(to->f32 + (t + j) * to->f32_stride + row, h, rows * sizeof *h);
                 quantize_row(r, to, t + j, row, h, rows);
@@ -286,7 +286,7 @@ mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, 
 /* logits[i] = head * in[i], scaled and capped, for the n_rows rows that want them. */
 void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in)
 {
-    const mote_kernels *k = &r->model->kernels;
+    const mote_kernels *k = r->model->kernels;
     const mote_mat *w = &r->model->head;
     mote_session *s = r->lead;
     mote_range mine = mote_share(tiles_of(w), thread, r->n_threads);
@@ -300,7 +300,7 @@ void mote_project_logits(mote_run *r, uint32_t thread, const mote_acts *in)
             float *out = s->logits + j * s->logits_stride + row;
             if (r->model->index->logit_scale != 1.0f)
                 k->scale(out, r->model->index->logit_scale, rows);
-            if (r->model->index->logit_softcap > 0.0f)
+            if (MOTE_LAYER_KINDS && r->model->index->logit_softcap > 0.0f)
                 k->softcap(out, r->model->index->logit_softcap, rows);
             if (!k->finite(out, rows))
                 s->threads[thread].not_finite = true;

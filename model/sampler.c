@@ -87,15 +87,21 @@ static mote_status check(const mote_sampler_opts *o, size_t n_vocab, mote_error 
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
         if (!checks[i].ok)
             return mote_fail(err, MOTE_ERR_LIMIT, checks[i].what, NULL);
-    return check_biases(o, n_vocab, err);
+    if (MOTE_PENALTIES)
+        return check_biases(o, n_vocab, err);
+    if (o->n_bias || o->repeat_penalty != 1.0f || o->presence_penalty != 0.0f ||
+        o->frequency_penalty != 0.0f)
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "penalties and logit biases", NULL);
+    return MOTE_OK;
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static bool has_penalties(const mote_sampler_opts *o)
 {
-    return o->repeat_last_n && (o->repeat_penalty != 1.0f || o->presence_penalty != 0.0f ||
-                                o->frequency_penalty != 0.0f);
+    return MOTE_PENALTIES && o->repeat_last_n &&
+           (o->repeat_penalty != 1.0f || o->presence_penalty != 0.0f ||
+            o->frequency_penalty != 0.0f);
 }
 
 /* Lays a sampler out; measures when a->base is NULL. */
@@ -109,8 +115,9 @@ static mote_sampler *carve(mote_arena *a, size_t n_vocab, const mote_sampler_opt
     s->opts = *o;
     s->n_vocab = n_vocab;
     s->n_keep = all ? n_vocab : (size_t)o->top_k;
-    s->bias = mote_take(a, o->n_bias, sizeof *s->bias);
-    if (o->n_bias || has_penalties(o))
+    if (MOTE_PENALTIES)
+        s->bias = mote_take(a, o->n_bias, sizeof *s->bias);
+    if (MOTE_PENALTIES && (o->n_bias || has_penalties(o)))
         s->logits = mote_take(a, n_vocab, sizeof *s->logits);
     if (has_penalties(o)) {
         s->last = mote_take(a, o->repeat_last_n, sizeof *s->last);
@@ -121,7 +128,7 @@ static mote_sampler *carve(mote_arena *a, size_t n_vocab, const mote_sampler_opt
         s->x = mote_take(a, s->n_keep, sizeof *s->x);
         s->p = mote_take(a, s->n_keep, sizeof *s->p);
     }
-    if (!greedy && all) {
+    if (MOTE_SORT_ALL && !greedy && all) {
         s->other = mote_take(a, n_vocab, sizeof *s->other);
         s->digits = mote_take(a, RADIX, sizeof *s->digits);
     }
@@ -186,10 +193,10 @@ mote_status mote_sampler_init(mote_sampler **out, void *mem, size_t mem_bytes,
     mote_sampler *s = carve(&a, model->index->n_vocab, opts);
     s->kernels = mote_model_kernels(model);
     seed_random(s->random, opts->seed);
-    if (opts->n_bias)
+    if (MOTE_PENALTIES && opts->n_bias)
         memcpy(s->bias, opts->bias, opts->n_bias * sizeof *s->bias);
     s->opts.bias = s->bias;
-    if (s->counts)
+    if (MOTE_PENALTIES && s->counts)
         memset(s->counts, 0, s->n_vocab * sizeof *s->counts);
     *out = s;
     return MOTE_OK;
@@ -197,7 +204,7 @@ mote_status mote_sampler_init(mote_sampler **out, void *mem, size_t mem_bytes,
 
 void mote_sampler_accept(mote_sampler *s, int32_t id)
 {
-    if (!s->counts || id < 0 || (size_t)id >= s->n_vocab)
+    if (!MOTE_PENALTIES || !s->counts || id < 0 || (size_t)id >= s->n_vocab)
         return;
     if (s->n_last == s->opts.repeat_last_n)
         s->counts[s->last[s->next_last]]--;
@@ -376,10 +383,10 @@ static size_t draw(const mote_sampler *s, size_t n, double point)
 
 static int32_t choose(mote_sampler *s, const float *given)
 {
-    const float *logits = adjust(s, given);
+    const float *logits = MOTE_PENALTIES ? adjust(s, given) : given;
     if (s->opts.temperature <= 0.0f)
         return (int32_t)s->kernels->argmax(logits, s->n_vocab);
-    if (s->other)
+    if (MOTE_SORT_ALL && s->other)
         sort_all(s, logits);
     else
         select_top(s, logits);

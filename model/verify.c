@@ -48,15 +48,15 @@ static bool all_finite(const mote_tensor *t, const uint8_t *data)
 {
     enum mote_type type = (enum mote_type)t->type;
     if (t->shape == MOTE_SHAPE_VECTOR)
-        return finite_32(data, t->bytes / 4);
+        return finite_32(data, (size_t)t->bytes / 4);
     if (t->shape != MOTE_SHAPE_MATRIX)
         return true;
-    uint64_t tiles = mote_tensor_tiles(t), tile_bytes = t->bytes / tiles;
-    size_t k = mote_padded_k(type, t->group ? t->group : 1, t->k);
+    size_t tiles = (size_t)mote_tensor_tiles(t), tile_bytes = (size_t)t->bytes / tiles;
+    size_t k = mote_padded_k(type, t->group ? t->group : 1, (size_t)t->k);
     size_t scale_bytes = mote_tile_scale_bytes(type, t->group ? t->group : 1, k);
     if (mote_tile_bytes(type, t->group ? t->group : 1, k) != tile_bytes)
         return false;
-    for (uint64_t i = 0; i < tiles; i++)
+    for (size_t i = 0; i < tiles; i++)
         if (!finite_tile(data + i * tile_bytes, type, scale_bytes, tile_bytes))
             return false;
     return true;

@@ -76,13 +76,13 @@ may_include() {
         awk -v may="^($2)\$" '$2 !~ may { print $1 ": includes " $2 }'
 }
 {
-    may_include include 'mote[.]h'
-    may_include kernels 'kernels/.*'
+    may_include include 'mote(_features)?[.]h'
+    may_include kernels 'kernels/.*|include/mote_features[.]h'
     may_include loader 'include/.*|loader/.*'
     may_include tokenizer 'include/.*|tokenizer/.*'
     may_include model 'kernels/.*|loader/.*|include/.*|model/.*'
-    may_include cli "include/mote(_host)?[.]h|cli/.*|tools/convert/convert[.]h|bench/probe[.]h|\
-models[.]inc"
+    may_include cli "include/mote(_host|_device)?[.]h|cli/.*|tools/convert/convert[.]h|\
+bench/probe[.]h|models[.]inc"
     may_include tools/convert "include/mote[.]h|tools/convert/.*|tokenizer/tables[.]h|\
 loader/(format|checked|image)[.]h|kernels/(quant|math|ref/.*)[.]h"
 } | rule "who includes whom"

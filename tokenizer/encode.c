@@ -65,11 +65,12 @@ void *mote_tok_take(tok_encoder *e, size_t bytes)
 
 static void find_ids(tok_encoder *e, const uint8_t *p, size_t n)
 {
-    switch (e->t->h->model) {
-    case TOK_WORDPIECE: mote_tok_find_words(e, p, n); break;
-    case TOK_UNIGRAM: mote_tok_find_best(e, p, n); break;
-    default: mote_tok_merge_piece(e, p, n);
-    }
+    if (MOTE_TEXT_TRIES && e->t->h->model == TOK_WORDPIECE)
+        mote_tok_find_words(e, p, n);
+    else if (MOTE_TEXT_TRIES && e->t->h->model == TOK_UNIGRAM)
+        mote_tok_find_best(e, p, n);
+    else
+        mote_tok_merge_piece(e, p, n);
 }
 
 /* Zeros behind n <= 16 bytes at p, of which `room` may be read. */
@@ -129,8 +130,10 @@ static void encode_pieces(tok_encoder *e, const uint8_t *p, size_t n)
     for (size_t at = 0; at < n && !e->full;) {
         bool drop = false;
         for (; level < h->n_steps && !drop; level++) {
-            ends[level + 1] = mote_tok_split(e->t, &h->steps[level], p, at, ends[level]);
-            drop = mote_tok_is_dropped(e->t, &h->steps[level], p, at);
+            ends[level + 1] = MOTE_TEXT_STEPS
+                                  ? mote_tok_split(e->t, &h->steps[level], p, at, ends[level])
+                                  : mote_tok_split_words(p, at, ends[level]);
+            drop = MOTE_TEXT_STEPS && mote_tok_is_dropped(e->t, &h->steps[level], p, at);
         }
         if (!drop)
             encode_piece(e, p + at, ends[level] - at, n - at);
@@ -158,7 +161,7 @@ static void encode_stretch(tok_encoder *e, uint8_t *own, const uint8_t *p, size_
 {
     unsigned prefix = e->t->h->prefix;
     bool wanted = prefix == TOK_PREFIX_UNLESS || (prefix == TOK_PREFIX_FIRST && first);
-    if (e->t->h->flags & TOK_SPLIT_BLANKS) {
+    if (MOTE_TEXT_STEPS && e->t->h->flags & TOK_SPLIT_BLANKS) {
         encode_words(e, p, n);
         return;
     }
@@ -195,7 +198,7 @@ static unsigned needs(const mote_tokenizer *t, const uint8_t *p, size_t n)
         at += utf8_read(p + at, n - at, &cp, &valid);
         if (!valid)
             found |= REPAIR;
-        else if (flags & TOK_NFC && tok_nfc_acts(t, cp))
+        else if (MOTE_TEXT_STEPS && flags & TOK_NFC && tok_nfc_acts(t, cp))
             found |= COMPOSE;
     }
     return found;
@@ -271,14 +274,14 @@ static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uin
         *n = copy_clean(clean + 1, p, *n, todo);
         p = *own = clean + 1;
     }
-    if (todo & COMPOSE) {
+    if (MOTE_TEXT_STEPS && todo & COMPOSE) {
         uint8_t *composed = mote_tok_take(e, GROWTH * *n + 4 + 1);
         if (!composed)
             return NULL;
         *n = mote_tok_compose(e, NULL, p, *n, composed + 1);
         p = *own = composed + 1;
     }
-    if (!run_norms(e, &p, n, own))
+    if (MOTE_TEXT_STEPS && !run_norms(e, &p, n, own))
         return NULL;
     if (h->prefix && !*own) {
         uint8_t *copy = mote_tok_take(e, *n + 1);

@@ -13,6 +13,8 @@ static bool holds(mote_text table, uint64_t n, uint64_t size) { return table.byt
 static bool growth_is_sound(const tok_header *h)
 {
     uint64_t growth = 1;
+    if (!MOTE_TEXT_STEPS)
+        return true;
     for (uint32_t i = 0; i < h->n_norms; i++) {
         growth *= mote_tok_norm_growth(&h->norms[i]);
         if (growth == 0 || growth > h->growth)
@@ -30,6 +32,15 @@ static bool header_is_sound(const tok_header *h)
     ok = ok && h->n_norms <= TOK_MAX_STEPS && h->growth <= TOK_MAX_GROWTH;
     ok = ok && h->prefix_bytes <= TOK_MAX_PREFIX && growth_is_sound(h);
     return ok && h->max_piece <= TOK_MAX_PIECE && h->prefix <= TOK_PREFIX_FIRST;
+}
+
+/* Does this build do all that the tokenizer asks for? */
+static bool is_supported(const tok_header *h)
+{
+    bool steps = h->n_norms || h->flags & (TOK_NFC | TOK_SPLIT_BLANKS);
+    for (uint32_t i = 0; i < h->n_steps && i < TOK_MAX_STEPS; i++)
+        steps |= h->steps[i].kind != TOK_STEP_WORDS;
+    return (MOTE_TEXT_STEPS || !steps) && (MOTE_TEXT_TRIES || h->model == TOK_BPE);
 }
 
 static bool needs_classes(const tok_header *h)
@@ -149,15 +160,16 @@ static bool open_tables(mote_tokenizer *t, const mote_image *image)
     t->added = (const void *)table[TOK_TABLE_ADDED].ptr;
     t->added_text = table[TOK_TABLE_ADDED_TEXT].ptr;
     t->added_text_bytes = table[TOK_TABLE_ADDED_TEXT].bytes;
-    if (table[TOK_TABLE_CLASSES].bytes) {
+    if (MOTE_TEXT_STEPS && table[TOK_TABLE_CLASSES].bytes) {
         t->classes = (const uint8_t *)table[TOK_TABLE_CLASSES].ptr;
         if (!blocks_fit(t->classes, table[TOK_TABLE_CLASSES].bytes, TOK_CLASS_BLOCK_BYTES))
             return false;
         open_ascii(t);
     }
-    ok = ok && (t->classes || !needs_classes(h));
-    return ok && (!needs_nfc(h) || open_nfc(t, table[TOK_TABLE_NFC])) && open_model(t, table) &&
-           open_norms(t, table);
+    ok = ok && (!MOTE_TEXT_STEPS || t->classes || !needs_classes(h));
+    if (MOTE_TEXT_STEPS)
+        ok = ok && (!needs_nfc(h) || open_nfc(t, table[TOK_TABLE_NFC])) && open_norms(t, table);
+    return ok && (!MOTE_TEXT_TRIES || open_model(t, table));
 }
 
 size_t mote_tokenizer_bytes(void)
@@ -183,6 +195,8 @@ mote_status mote_tokenizer_init(mote_tokenizer **out, void *mem, size_t mem_byte
     if (t->h->version != TOK_VERSION)
         return mote_fail_got(err, MOTE_ERR_UNSUPPORTED, "version of the tokenizer", NULL,
                              t->h->version, TOK_VERSION);
+    if (!is_supported(t->h))
+        return mote_fail(err, MOTE_ERR_UNSUPPORTED, "the build lacks the tokenizer's steps", NULL);
     if (!header_is_sound(t->h) || !open_tables(t, image))
         return mote_fail(err, MOTE_ERR_FILE, damaged, NULL);
     *out = t;

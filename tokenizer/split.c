@@ -91,7 +91,7 @@ static size_t split_digits(const mote_tokenizer *t, const uint8_t *p, size_t at,
     return each ? g.next : classes_end(t, p, at, end, NUMBERS);
 }
 
-static size_t split_words(const uint8_t *p, size_t at, size_t end)
+size_t mote_tok_split_words(const uint8_t *p, size_t at, size_t end)
 {
     while (at < end && p[at] == ' ')
         at++;
@@ -201,7 +201,7 @@ size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8
     case TOK_STEP_DIGITS: return split_digits(t, p, at, end, step->param != 0);
     case TOK_STEP_GPT2: return split_gpt2(t, p, at, end);
     case TOK_STEP_LLAMA3: return split_llama3(t, p, at, end, step->param ? step->param : 1);
-    case TOK_STEP_WORDS: return split_words(p, at, end);
+    case TOK_STEP_WORDS: return mote_tok_split_words(p, at, end);
     case TOK_STEP_SPACES: return split_spaces(p, at, end);
     case TOK_STEP_BERT:
     case TOK_STEP_BLANKS:

@@ -4,6 +4,7 @@
 #define MOTE_TOKENIZER_H
 
 #include "include/mote.h"
+#include "include/mote_features.h"
 #include "tokenizer/tables.h"
 
 struct mote_tokenizer {
@@ -144,6 +145,8 @@ static inline bool tok_nfc_acts(const mote_tokenizer *t, uint32_t cp)
 size_t mote_tok_split(const mote_tokenizer *t, const tok_step *step, const uint8_t *p, size_t at,
                       size_t end);
 
+/* The same for TOK_STEP_WORDS. */
+size_t mote_tok_split_words(const uint8_t *p, size_t at, size_t end);
 /* The same for the patterns of split_more.c. */
 size_t mote_tok_split_more(const mote_tokenizer *t, const tok_step *step, const uint8_t *p,
                            size_t at, size_t end);

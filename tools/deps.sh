@@ -1,7 +1,8 @@
 #!/bin/sh
 # deps.sh [--all]: installs what the build and the demo need, on Debian and its derivatives;
 # elsewhere it prints the list. Does nothing when all is there. --all: also OpenBLAS, clang with
-# libFuzzer, clang-format and cppcheck, which nothing needs.
+# libFuzzer and clang-format, which nothing needs; --more: what `make firmware` and `make analyze`
+# want too.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -22,13 +23,19 @@ have_library libcjson || need libcjson-dev
 have_library libutf8proc || need libutf8proc-dev
 have python3 || need python3
 have_pip || need python3-pip python3-venv
-if [ "${1:-}" = "--all" ]; then
+if [ "${1:-}" = "--all" ] || [ "${1:-}" = "--more" ]; then
     have_library openblas || need libopenblas-dev
     have clang || need clang
     have_fuzzer || need libclang-rt-dev
     have clang-format || need clang-format
+fi
+if [ "${1:-}" = "--more" ]; then
     have clang-tidy || need clang-tidy
     have cppcheck || need cppcheck
+    have arm-none-eabi-gcc || need gcc-arm-none-eabi
+    have riscv64-unknown-elf-gcc || need gcc-riscv64-unknown-elf
+    have qemu-system-arm || need qemu-system-arm
+    have qemu-system-riscv32 || need qemu-system-misc
 fi
 
 if [ -z "$missing" ]; then

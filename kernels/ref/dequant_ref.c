@@ -38,21 +38,21 @@ void mote_k_dequant_row_ref(float *y, const mote_mat *w, size_t row, size_t k)
     const uint8_t *lines = tile + mote_tile_scale_bytes(w->type, w->group, w->k);
     float factor = 0.0f;
     row %= 16;
-    if (w->type <= MOTE_BF16)
+    if (MOTE_TYPES_FLOAT && w->type <= MOTE_BF16)
         float_row(y, tile, row, k, w->type);
-    else if (w->type == MOTE_Q4)
+    else if (MOTE_TYPE_Q4 && w->type == MOTE_Q4)
         memcpy(&factor, tile + 4 * row, 4);
     for (size_t c = 0; w->type > MOTE_BF16 && c < k; c++) {
         size_t g = c / w->group;
         if (w->type == MOTE_Q8)
             y[c] = (float)(int8_t)lines[c / 4 * MOTE_LINE + 4 * row + c % 4] *
                    half_at(tile, 16 * g + row);
-        else if (w->type == MOTE_Q4)
+        else if (MOTE_TYPE_Q4 && w->type == MOTE_Q4)
             y[c] = (float)(book[code4(lines, row, c)] * (int8_t)tile[MOTE_LINE + 16 * g + row]) *
                    factor;
-        else if (w->type == MOTE_Q4_0)
+        else if (MOTE_TYPES_GGUF && w->type == MOTE_Q4_0)
             y[c] = (float)(code4(lines, row, c) - 8) * half_at(tile, 16 * g + row);
-        else
+        else if (MOTE_TYPES_GGUF)
             y[c] = (float)code4(lines, row, c) * half_at(tile, 32 * g + row) +
                    half_at(tile, 32 * g + 16 + row);
     }

@@ -126,8 +126,8 @@ static void find_symbols(builder *b)
     }
 }
 
-/* Published vocabularies lack control characters and letters of far scripts, which the hub's library
- * leaves out too; without a letter of ASCII a file is damaged. */
+/* Published vocabularies lack control characters and letters of far scripts, which the hub's
+ * library leaves out too; without a letter of ASCII a file is damaged. */
 static mote_status check_symbols(const tok_draft *d)
 {
     for (unsigned byte = ' '; d->h.flags & TOK_BYTE_LEVEL && d->h.unk < 0 && byte < 0x7f; byte++)

@@ -1,0 +1,286 @@
+/* mve.c: the Cortex-M55's vectors (Helium): products, softmax, the value step, SiLU, quantising.
+ * Formulas and bits: kernels.h; layout: quant.h.
+ *
+ * VMLADAVA adds 16 products of bytes to a 32-bit sum: a row's words of four lines are gathered for
+ * it. Vector arithmetic flushes subnormals: equal bits as long as no f32 is subnormal on the way.
+ */
+#include "kernels/cortexm/cortexm.h"
+#include "kernels/math.h"
+
+#if MOTE_MVE
+#include <arm_mve.h>
+
+/* Four halves, from consecutive places. In q0, written down: binutils 2.40 encodes VCVTB wrongly
+ * for other registers. */
+static inline float32x4_t halves(const uint16_t *p)
+{
+    register uint32x4_t four __asm__("q0") = vldrhq_u32(p);
+    __asm__("vcvtb.f32.f16 q0, q0" : "+w"(four));
+    return vreinterpretq_f32_u32(four);
+}
+
+/* ---- products ------------------------------------------------------------------------------- */
+
+/* 32 columns of one row: lines of 64 bytes, a word of the row in each. */
+static inline int32_t sum_row(const uint8_t *row, int8x16_t x0, int8x16_t x1, uint32x4_t lines)
+{
+    const uint32_t *first = (const void *)row, *second = (const void *)(row + 4 * MOTE_LINE);
+    int32_t sum = vmladavq_s8(vreinterpretq_s8_u32(vldrwq_gather_offset_u32(first, lines)), x0);
+    return vmladavaq_s8(sum, vreinterpretq_s8_u32(vldrwq_gather_offset_u32(second, lines)), x1);
+}
+
+static inline int32x4_t sum_rows(const uint8_t *row, int8x16_t x0, int8x16_t x1, uint32x4_t lines)
+{
+    int32_t a = sum_row(row, x0, x1, lines), b = sum_row(row + 4, x0, x1, lines);
+    int32_t c = sum_row(row + 8, x0, x1, lines), d = sum_row(row + 12, x0, x1, lines);
+    return (int32x4_t){a, b, c, d};
+}
+
+static void tile_q8(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
+                    const float *as)
+{
+    const uint8_t *line = tile + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
+    const uint32x4_t lines = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE);
+    const uint16_t *scale = (const void *)tile;
+    float32x4_t acc[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f),
+                          vdupq_n_f32(0.0f)};
+    for (size_t g = 0; g < w->k / 32; g++, line += 8 * MOTE_LINE) {
+        int8x16_t x0 = vldrbq_s8(codes + 32 * g), x1 = vldrbq_s8(codes + 32 * g + 16);
+#pragma GCC unroll 4
+        for (size_t b = 0; b < 4; b++) {
+            float32x4_t sum = vcvtq_f32_s32(sum_rows(line + 16 * b, x0, x1, lines));
+            acc[b] = vfmaq_f32(acc[b], sum, vmulq_n_f32(halves(scale + 4 * b), as[g]));
+        }
+        if (g & 1 || w->group == 32)
+            scale += 16;
+    }
+    for (size_t b = 0; b < 4; b++)
+        vst1q_f32(out + 4 * b, acc[b]);
+}
+
+/* Less than 32 columns, none -128: keys of small heads. Four rows at once: products of even and of
+ * odd bytes, added in pairs. */
+static void tile_short(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
+                       float as)
+{
+    const uint32_t *x = (const void *)codes;
+    const int8_t *line = (const int8_t *)tile + mote_tile_scale_bytes(MOTE_Q8, 32, w->k);
+    for (size_t b = 0; b < 4; b++) {
+        int32x4_t sum = vdupq_n_s32(0);
+        for (size_t i = 0; i < w->k / 4; i++) {
+            int8x16_t a = vldrbq_s8(line + MOTE_LINE * i + 16 * b);
+            int8x16_t v = vreinterpretq_s8_u32(vdupq_n_u32(x[i]));
+            int16x8_t two = vaddq_s16(vmullbq_int_s8(a, v), vmulltq_int_s8(a, v));
+            sum = vaddq_s32(sum, vaddq_s32(vmovlbq_s16(two), vmovltq_s16(two)));
+        }
+        const uint16_t *scale = (const uint16_t *)(const void *)tile + 4 * b;
+        float32x4_t acc =
+            vfmaq_f32(vdupq_n_f32(0.0f), vcvtq_f32_s32(sum), vmulq_n_f32(halves(scale), as));
+        vst1q_f32(out + 4 * b, acc);
+    }
+}
+
+void mote_k_matmul_q8_mve(float *out, size_t out_stride, const mote_acts *x, size_t n,
+                          const mote_mat *w, size_t begin, size_t end)
+{
+    if (w->k > 32 && w->k % 32) { /* keys of heads that fill no groups */
+        mote_k_matmul_q8_ref(out, out_stride, x, n, w, begin, end);
+        return;
+    }
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = begin; i < end; i++) {
+            float *to = out + t * out_stride + 16 * (i - begin);
+            const uint8_t *tile = w->data + i * w->tile_bytes;
+            if (w->k < 32)
+                tile_short(to, w, tile, x->codes + t * x->code_stride,
+                           x->scales[t * x->group_stride]);
+            else
+                tile_q8(to, w, tile, x->codes + t * x->code_stride,
+                        x->scales + t * x->group_stride);
+        }
+}
+
+#if MOTE_TYPE_Q4
+/* The levels of a row's four words, a table look-up by gathering bytes. */
+static const int8_t book[16] = MOTE_BOOK_LEVELS;
+
+static inline int32_t sum_row_q4(const uint8_t *row, int8x16_t low, int8x16_t high,
+                                 uint32x4_t lines)
+{
+    const uint32_t *first = (const void *)row;
+    uint8x16_t w = vreinterpretq_u8_u32(vldrwq_gather_offset_u32(first, lines));
+    int8x16_t a = vldrbq_gather_offset_s8(book, vandq_u8(w, vdupq_n_u8(15)));
+    int8x16_t b = vldrbq_gather_offset_s8(book, vshrq_n_u8(w, 4));
+    return vmladavaq_s8(vmladavq_s8(a, low), b, high);
+}
+
+static void tile_q4(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
+                    const float *as)
+{
+    const uint8_t *line = tile + mote_tile_scale_bytes(MOTE_Q4, 32, w->k);
+    const int8_t *step = (const int8_t *)tile + MOTE_LINE;
+    const uint32x4_t lines = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE);
+    const uint32x4_t words = vmulq_n_u32(vidupq_n_u32(0, 1), 8); /* of 8 columns: the first 4 */
+    float32x4_t acc[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f),
+                          vdupq_n_f32(0.0f)};
+    for (size_t g = 0; g < w->k / 32; g++, line += 4 * MOTE_LINE, step += 16, codes += 32) {
+        const uint32_t *x = (const void *)codes;
+        int8x16_t low = vreinterpretq_s8_u32(vldrwq_gather_offset_u32(x, words));
+        int8x16_t high = vreinterpretq_s8_u32(vldrwq_gather_offset_u32(x + 1, words));
+#pragma GCC unroll 4
+        for (size_t b = 0; b < 4; b++) {
+            const uint8_t *row = line + 16 * b;
+            int32x4_t sum = {
+                sum_row_q4(row, low, high, lines), sum_row_q4(row + 4, low, high, lines),
+                sum_row_q4(row + 8, low, high, lines), sum_row_q4(row + 12, low, high, lines)};
+            float32x4_t scale = vmulq_n_f32(vcvtq_f32_s32(vldrbq_s32(step + 4 * b)), as[g]);
+            acc[b] = vfmaq_f32(acc[b], vcvtq_f32_s32(sum), scale);
+        }
+    }
+    for (size_t b = 0; b < 4; b++)
+        vst1q_f32(out + 4 * b,
+                  vmulq_f32(acc[b], vld1q_f32((const float *)(const void *)tile + 4 * b)));
+}
+
+void mote_k_matmul_q4_mve(float *out, size_t out_stride, const mote_acts *x, size_t n,
+                          const mote_mat *w, size_t begin, size_t end)
+{
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = begin; i < end; i++)
+            tile_q4(out + t * out_stride + 16 * (i - begin), w, w->data + i * w->tile_bytes,
+                    x->codes + t * x->code_stride, x->scales + t * x->group_stride);
+}
+#endif
+
+/* ---- exp: mote_exp (math.h), four at a time ------------------------------------------------- */
+
+static inline float32x4_t exp4(float32x4_t x)
+{
+    float32x4_t c = vminnmq_f32(x, vdupq_n_f32(88.0f));
+    c = vmaxnmq_f32(c, vdupq_n_f32(-80.0f));
+    float32x4_t t = vaddq_n_f32(vmulq_n_f32(c, 0x1.715476p+0f), MOTE_RNE_MAGIC);
+    float32x4_t n = vsubq_n_f32(t, MOTE_RNE_MAGIC);
+    float32x4_t r = vfmaq_n_f32(c, n, -0x1.62e43p-1f);
+    r = vfmaq_n_f32(r, n, 0x1.05c61p-29f);
+    float32x4_t q = vfmasq_n_f32(vdupq_n_f32(0.00139505411709f), r, 0.00836891778738f);
+    q = vfmasq_n_f32(q, r, 0.041666205054f);
+    q = vfmasq_n_f32(q, r, 0.166665186035f);
+    q = vfmasq_n_f32(q, r, 0.500000009542f);
+    float32x4_t y = vaddq_n_f32(vfmaq_f32(r, q, vmulq_f32(r, r)), 1.0f);
+    int32x4_t power = vaddq_n_s32(vshlq_n_s32(vreinterpretq_s32_f32(t), 23), 127 << 23);
+    y = vmulq_f32(y, vreinterpretq_f32_s32(power));
+    return vpselq_f32(vdupq_n_f32(0.0f), y, vcmpltq_n_f32(x, -80.0f));
+}
+
+/* Whole groups of 16 positions; the ends go one by one. */
+void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
+                        float *sum)
+{
+    float lane[16] = {0.0f}, m = -__builtin_inff();
+    size_t body = (lo + 15) / 16 * 16, tail = hi / 16 * 16;
+    if (cap > 0.0f)
+        for (size_t j = lo; j < hi; j++)
+            p[j] = cap * mote_tanh(p[j] * scale / cap);
+    else
+        for (size_t j = lo; j < hi; j++)
+            p[j] *= scale;
+    for (size_t j = lo; j < hi; j++)
+        m = mote_fmax(p[j], m);
+    for (size_t j = lo; j < hi && j < body; j++)
+        lane[j % 16] += p[j] = mote_exp(p[j] - m);
+    for (size_t j = body; j < tail; j += 4) {
+        float32x4_t y = exp4(vsubq_n_f32(vld1q_f32(p + j), m));
+        vst1q_f32(p + j, y);
+        vst1q_f32(lane + j % 16, vaddq_f32(vld1q_f32(lane + j % 16), y));
+    }
+    for (size_t j = tail > body ? tail : body; j < hi; j++)
+        lane[j % 16] += p[j] = mote_exp(p[j] - m);
+    for (size_t half = 8; half; half /= 2)
+        for (size_t l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    *max = m;
+    *sum = lane[0];
+}
+
+/* silu(x) = x / (1 + exp(-x)): the vectors have no division. */
+void mote_k_silu_mul_mve(float *y, const float *gate, const float *up, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        float32x4_t x = vld1q_f32(gate + i), d = vaddq_n_f32(exp4(vnegq_f32(x)), 1.0f);
+        float32x4_t s = {x[0] / d[0], x[1] / d[1], x[2] / d[2], x[3] / d[3]};
+        vst1q_f32(y + i, vmulq_f32(s, vld1q_f32(up + i)));
+    }
+    for (; i < n; i++)
+        y[i] = mote_silu(gate[i]) * up[i];
+}
+
+/* ---- the value step ------------------------------------------------------------------------- */
+
+/* Eight dimensions of two queries that see the same positions. */
+static inline __attribute__((always_inline)) void
+values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t lo, size_t hi,
+         const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
+{
+    float32x4_t a0 = vdupq_n_f32(0.0f), a1 = a0, b0 = a0, b1 = a0;
+    v += lo * dim;
+    for (size_t j = lo; j < hi; j++, v += dim) {
+        const float scale = mote_f16_to_f32(scales[j * groups]);
+        const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
+        float32x4_t c0 = vcvtq_f32_s32(vldrbq_s32(v)), c1 = vcvtq_f32_s32(vldrbq_s32(v + 4));
+        a0 = vfmaq_n_f32(a0, c0, fa);
+        a1 = vfmaq_n_f32(a1, c1, fa);
+        b0 = vfmaq_n_f32(b0, c0, fb);
+        b1 = vfmaq_n_f32(b1, c1, fb);
+    }
+    vst1q_f32(out, a0);
+    vst1q_f32(out + 4, a1);
+    vst1q_f32(out + out_stride, b0);
+    vst1q_f32(out + out_stride + 4, b1);
+}
+
+#define VALUES_Q8 mote_k_values_q8_mve
+#include "kernels/cortexm/values_q8.inc"
+
+/* ---- activations ---------------------------------------------------------------------------- */
+
+/* A group of 32; its codes' sum. */
+static int32_t quantize_group(int8_t *codes, float *scale, const float *x)
+{
+    uint32x4_t top = vdupq_n_u32(0), mask = vdupq_n_u32(0x7fffffffu);
+    int32_t sum = 0;
+    for (size_t i = 0; i < 32; i += 4)
+        top = vmaxq_u32(top, vandq_u32(vreinterpretq_u32_f32(vld1q_f32(x + i)), mask));
+    uint32_t amax = vmaxvq_u32(0, top);
+    *scale = amax >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
+    if (amax >= 0x7f800000u || bits_float(amax) < 0x1p-100f) {
+        vst1q_s8(codes, vdupq_n_s8(0));
+        vst1q_s8(codes + 16, vdupq_n_s8(0));
+        return 0;
+    }
+    *scale = bits_float(amax) / 127.0f;
+    const float factor = 127.0f / bits_float(amax);
+    for (size_t i = 0; i < 32; i += 4) {
+        float32x4_t t = vaddq_n_f32(vmulq_n_f32(vld1q_f32(x + i), factor), MOTE_RNE_MAGIC);
+        int32x4_t code = vsubq_n_s32(vreinterpretq_s32_f32(t), (int32_t)0x4b400000);
+        vstrbq_s32(codes + i, code);
+        sum = vaddvaq_s32(sum, code);
+    }
+    return sum;
+}
+
+void mote_k_quantize_mve(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n)
+{
+    const size_t n_codes = mote_round_up(n, 64);
+    float last[32] = {0.0f};
+    for (size_t at = 0; at < n_codes; at += 32) {
+        const float *from = x + at;
+        if (at + 32 > n) {
+            memset(last, 0, sizeof last);
+            memcpy(last, from, (at < n ? n - at : 0) * sizeof *last);
+            from = last;
+        }
+        sums[at / 32] = quantize_group(codes + at, &scales[at / 32], from);
+    }
+}
+#endif

@@ -1,0 +1,21 @@
+/* board.h: what the test program needs of a machine: text out, an end, a count of instructions.
+ * board_arm.c and board_riscv.c make it of semihosting (the emulator's services) and a timer. */
+#ifndef BOARD_H
+#define BOARD_H
+
+#include <stdint.h>
+
+void board_put(const char *text);
+_Noreturn void board_exit(int code);
+/* Instructions between the two calls, by an emulator that takes a fixed time for each. */
+void board_count_begin(void);
+uint32_t board_count_end(void);
+
+/* The linker's: what the stack may use. */
+extern uint32_t stack_bottom[], stack_top[];
+/* The baked model. */
+extern const uint8_t model_begin[], model_end[];
+
+int main(void);
+
+#endif

@@ -1,0 +1,270 @@
+/* main.c: the test program of a device. Runs a model in place from read-only memory, 200 tokens,
+ * and tells what run.py compares: text, hash, bytes, instructions. Then what a device may be given
+ * that is wrong. Read board.h first. */
+#include <string.h>
+
+#include "include/mote.h"
+#include "tests/firmware/board.h"
+
+#ifndef N_CTX
+#define N_CTX 256
+#endif
+#define N_TOKENS 200
+#define PAINT 0xa5c35a3cu
+#define GUARD 64
+
+static uint8_t arena[ARENA_BYTES] __attribute__((section(".arena"), aligned(64)));
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+static void put_number(const char *name, uint64_t n, unsigned base)
+{
+    char text[24], *at = text + sizeof text;
+    *--at = 0;
+    *--at = '\n';
+    do {
+        *--at = "0123456789abcdef"[n % base];
+        n /= base;
+    } while (n || (base == 16 && at > text + sizeof text - 18));
+    board_put(name);
+    board_put(" ");
+    board_put(at);
+}
+
+static void expect(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    board_put("FAIL ");
+    board_put(what);
+    board_put("\n");
+    board_exit(1);
+}
+
+/* ---- stack ---------------------------------------------------------------------------------- */
+
+__attribute__((noinline)) static void paint_stack(void)
+{
+    uint32_t *here = __builtin_frame_address(0);
+    for (volatile uint32_t *p = stack_bottom; p < here - 16; p++)
+        *p = PAINT;
+}
+
+__attribute__((noinline)) static uint32_t stack_used(const void *from)
+{
+    const volatile uint32_t *p = stack_bottom;
+    while (*p == PAINT)
+        p++;
+    return (uint32_t)((const uint8_t *)from - (const uint8_t *)p);
+}
+
+/* ---- a model in the arena ------------------------------------------------------------------- */
+
+typedef struct device {
+    mote_image image;
+    mote_model *model;
+    mote_tokenizer *tokenizer;
+    mote_session *session;
+    size_t used; /* bytes of the arena */
+} device;
+
+/* Everything at the front of the arena, of which `bytes` may be used. */
+static mote_status start(device *d, size_t bytes, uint32_t n_ctx)
+{
+    const mote_session_opts o = {n_ctx, MOTE_KV_Q8, 1, 1, 1};
+    mote_error err;
+    mote_session_plan plan;
+    size_t model_bytes, tokenizer_bytes = mote_tokenizer_bytes();
+    mote_status s =
+        mote_image_open(&d->image, model_begin, (size_t)(model_end - model_begin), &err);
+    if (s)
+        return s;
+    model_bytes = mote_model_bytes(&d->image, &err);
+    if (!model_bytes)
+        return err.status;
+    if (bytes < model_bytes + tokenizer_bytes)
+        return MOTE_ERR_MEMORY;
+    s = mote_model_init(&d->model, arena, model_bytes, &d->image, NULL, &err);
+    if (!s)
+        s = mote_tokenizer_init(&d->tokenizer, arena + model_bytes, tokenizer_bytes, &d->image,
+                                &err);
+    if (!s)
+        s = mote_session_plan_bytes(&plan, d->model, &o, &err);
+    if (s)
+        return s;
+    d->used = model_bytes + tokenizer_bytes + (size_t)plan.total_bytes;
+    return mote_session_init(&d->session, arena + model_bytes + tokenizer_bytes,
+                             bytes - model_bytes - tokenizer_bytes, d->model, &o, &err);
+}
+
+/* ---- 200 tokens ----------------------------------------------------------------------------- */
+
+static uint64_t hash_floats(uint64_t hash, const float *x, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)x;
+    for (size_t i = 0; i < 4 * n; i++)
+        hash = (hash ^ p[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static void show(mote_decoder *decoder, int32_t id)
+{
+    char piece[80];
+    expect(mote_decode_max_bytes(decoder->tokenizer) < sizeof piece, "room for a piece");
+    piece[mote_decoder_push(decoder, id, piece)] = 0;
+    board_put(piece);
+}
+
+static void run_tokens(device *d)
+{
+    uint64_t hash = 0xcbf29ce484222325u, sum = 0;
+    uint32_t first = 0, last = 0;
+    mote_model_info info;
+    mote_decoder decoder;
+    mote_row row = {1, 0, d->session, true};
+    mote_model_get_info(d->model, &info);
+    mote_decoder_init(&decoder, d->tokenizer, true);
+    board_put("text ");
+    for (uint32_t i = 0; i < N_TOKENS; i++) {
+        row.pos = i;
+        board_count_begin();
+        mote_status s = mote_forward(d->session, &row, 1, NULL, NULL, NULL);
+        last = board_count_end();
+        first = i ? first : last;
+        sum += last;
+        expect(!s, "mote_forward");
+        const float *logits = mote_session_logits(d->session, 0);
+        hash = hash_floats(hash, logits, info.n_vocab);
+        row.token = mote_argmax(logits, info.n_vocab);
+        show(&decoder, row.token);
+    }
+    board_put("\n");
+    put_number("hash", hash, 16);
+    put_number("first", first, 10);
+    put_number("mean", sum / N_TOKENS, 10);
+    put_number("last", last, 10);
+    board_put("tier ");
+    board_put(info.tier);
+    board_put("\n");
+}
+
+/* ---- what a user would call ----------------------------------------------------------------- */
+
+typedef struct heard {
+    int32_t ids[16];
+    size_t n;
+} heard;
+
+static bool hear(void *user, int32_t id)
+{
+    heard *h = user;
+    h->ids[h->n++] = id;
+    return h->n < sizeof h->ids / sizeof *h->ids;
+}
+
+/* Text in, ids out: the encoder, mote_generate, the sampler. The scratch of the encoder lies where
+ * the session will: it is not needed yet. */
+static void generate(device *d)
+{
+    static const char text[] = "Once upon a time";
+    const size_t bytes = sizeof text - 1;
+    int32_t ids[64];
+    size_t n = 0, need = mote_encode_scratch_bytes(d->tokenizer, bytes);
+    heard h = {.n = 0};
+    mote_finish finish;
+    mote_sampler *sampler;
+    mote_sampler_opts so;
+    uint8_t *free_from = arena + ARENA_BYTES - 4096;
+    expect(need <= (size_t)(arena + ARENA_BYTES - (uint8_t *)d->session), "room to encode");
+    expect(!mote_encode(d->tokenizer, text, bytes, MOTE_ENCODE_ADD_SPECIAL, NULL, 0, ids, 64, &n,
+                        d->session, need, NULL),
+           "mote_encode");
+    expect(!start(d, ARENA_BYTES - 4096, 64), "start again");
+    mote_sampler_defaults(&so);
+    so.seed = 1;
+    expect(mote_sampler_bytes(512, &so, NULL) <= 4096, "room for the sampler");
+    expect(!mote_sampler_init(&sampler, free_from, 4096, d->model, &so, NULL), "mote_sampler_init");
+    const mote_generate_opts o = {.ids = ids,
+                                  .n_ids = n,
+                                  .max_tokens = SIZE_MAX,
+                                  .sampler = sampler,
+                                  .token = hear,
+                                  .user = &h};
+    expect(!mote_generate(d->session, &o, &finish, NULL), "mote_generate");
+    expect(finish == MOTE_FINISH_CALLER && h.n == 16, "sixteen tokens");
+    put_number("sampled", hash_floats(0xcbf29ce484222325u, (const float *)(const void *)h.ids, 16),
+               16);
+}
+
+/* ---- what is wrong -------------------------------------------------------------------------- */
+
+/* A prompt that is too long, tokens and positions that are none. */
+static void refuse_calls(device *d)
+{
+    static const int32_t ids[65] = {1};
+    mote_finish finish;
+    mote_error err;
+    mote_row row = {-1, mote_session_length(d->session), d->session, true};
+    mote_generate_opts o = {.ids = ids, .n_ids = 65, .max_tokens = 1};
+    expect(mote_generate(d->session, &o, &finish, &err) == MOTE_ERR_LIMIT, "a long prompt");
+    expect(mote_forward(d->session, &row, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT, "token -1");
+    row.token = 1;
+    row.pos = 7777;
+    expect(mote_forward(d->session, &row, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT, "position 7777");
+}
+
+/* Files that end early, and an index with one bit wrong: the index alone lies in RAM, opening reads
+ * nothing else. */
+static void refuse_files(void)
+{
+    mote_image image;
+    size_t bytes = (size_t)(model_end - model_begin), n_refused = 0;
+    const size_t front = 16384; /* header and index */
+    for (size_t n = 0; n < bytes; n += 1 + n / 7)
+        n_refused += mote_image_open(&image, model_begin, n, NULL) != MOTE_OK ? 0 : 1;
+    expect(n_refused == 0, "a file cut short");
+    memcpy(arena, model_begin, front);
+    for (size_t at = 64; at < 8 * 640; at += 3) {
+        arena[at / 8] ^= (uint8_t)(1u << at % 8);
+        mote_image_open(&image, arena, bytes, NULL);
+        arena[at / 8] ^= (uint8_t)(1u << at % 8);
+    }
+    uint64_t json;
+    memcpy(&json, arena, 8);
+    expect(json < front - 64, "the index's place");
+    arena[8 + json + 8] ^= 2;
+    expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_ERR_UNSUPPORTED, "another version");
+    arena[8 + json] ^= 1;
+    expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_ERR_FILE, "another magic");
+}
+
+static void check_arena(device *d)
+{
+    size_t used = d->used;
+    expect(used + GUARD <= ARENA_BYTES, "room for the guard");
+    expect(start(d, used - 1, N_CTX) == MOTE_ERR_MEMORY, "one byte less");
+    memset(arena, 0x5a, ARENA_BYTES);
+    expect(!start(d, used, N_CTX), "exactly enough");
+}
+
+int main(void)
+{
+    device d = {.used = 0};
+    mote_status s;
+    paint_stack();
+    s = start(&d, ARENA_BYTES, N_CTX);
+    put_number("status", s, 10);
+    if (s)
+        return 2;
+    check_arena(&d);
+    run_tokens(&d);
+    for (size_t i = 0; i < GUARD; i++)
+        expect(arena[d.used + i] == 0x5a, "the guard behind the arena");
+    put_number("arena", d.used, 10);
+    generate(&d);
+    refuse_calls(&d);
+    refuse_files();
+    put_number("stack", stack_used(__builtin_frame_address(0)), 10);
+    board_put("done\n");
+    return 0;
+}

@@ -1,0 +1,175 @@
+"""run.py [TARGET...]: builds the library for microcontrollers, holds it to its budgets and runs a
+model on emulated devices: the logits of 200 tokens must hash as on this machine, in this build and
+on every tier. The model: stories260K where GOLDENS has it, else one made from a seed. Installs
+nothing; ends in "N passed, N failed"."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(ROOT / "tests/corpus")]
+import budgets  # noqa: E402
+
+MOTE = ROOT / os.environ.get("MOTE_BUILD", "build/release") / "mote"
+OUT = ROOT / "build/firmware"
+# target: machine of qemu-system, most instructions a token (mean of 200, stories260K in q8;
+# q4: 1.6 times that)
+TARGETS = {
+    "m4f": ("mps2-an386", 1.25e6), "stm32f405": ("netduinoplus2", 1.25e6),
+    "m7": ("mps2-an500", 1.22e6), "m33": ("mps2-an505", 1.27e6), "m55": ("mps3-an547", 0.55e6),
+    "rv32imafc": ("virt", 7.0e6), "m3": ("mps2-an385", 60e6), "m0plus": ("mps2-an385", 120e6),
+    "rv32imc": ("virt", 100e6),
+}
+MOST_CODE, MOST_CORE, MOST_STACK = 26 * 1024, 10 * 1024, 1024
+CPU_M4F = "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16".split()
+passed = failed = 0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    print(("ok   " if ok else "FAIL ") + name + (f": {detail}" if detail != "" else ""), flush=True)
+    passed, failed = passed + bool(ok), failed + (not ok)
+    return ok
+
+
+def cross(target):
+    return "riscv64-unknown-elf-" if target.startswith("rv") else "arm-none-eabi-"
+
+
+def make(target, folder, *settings):
+    own = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKEOVERRIDES", "CC")}
+    done = subprocess.run(["make", "-s", "-f", "tests/firmware/firmware.mk", f"TARGET={target}",
+                           f"D={folder}", "WERROR=-Werror", *settings], cwd=ROOT,
+                          capture_output=True, text=True, env=own)
+    return check(f"{target}: builds", done.returncode == 0, done.stderr[-2000:])
+
+
+def check_library(target, folder):
+    library = str(folder / "libmote.a")
+    check(f"{target}: symbols", not (need := budgets.needed(cross(target), library)), need or "")
+    check(f"{target}: no RAM of its own", (n := budgets.ram(cross(target), library)) == 0, n)
+    try:
+        graph = budgets.Graph(folder)
+        deep = max((graph.deepest(f) for f in budgets.API), key=lambda d: d[0])
+        check(f"{target}: stack", deep[0] <= MOST_STACK, f"{deep[0]} bytes, {' '.join(deep[1])}")
+    except ValueError as error:
+        check(f"{target}: stack", False, error)
+
+
+def check_size():
+    folder = OUT / "size"
+    if make("m4f", folder, "KERNEL_OPT=-Os"):
+        for name, roots, most in (("library", budgets.API, MOST_CODE),
+                                  ("forward pass", budgets.CORE, MOST_CORE)):
+            n = budgets.code(cross("m4f"), str(folder / "libmote.a"), CPU_M4F, roots,
+                             folder / "linked.elf")
+            check(f"m4f: code of the {name} at -Os", n <= most, f"{n} bytes")
+
+
+def emulate(target, elf):
+    machine = TARGETS[target][0]
+    qemu = "qemu-system-riscv32" if target.startswith("rv") else "qemu-system-arm"
+    bios = ["-bios", "none"] if target.startswith("rv") else []
+    done = subprocess.run(
+        [qemu, "-machine", machine, *bios, "-display", "none", "-serial", "none", "-monitor",
+         "none", "-chardev", "stdio,id=sh", "-semihosting-config",
+         "enable=on,target=native,chardev=sh", "-icount", "shift=0", "-kernel", str(elf)],
+        capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL)
+    found = dict(re.findall(r"^(hash|mean|arena|stack|tier|sampled) (\S+)$", done.stdout, re.M))
+    text = re.search(r"^text (.*?)\nhash ", done.stdout, re.M | re.S)
+    found["text"] = text[1] if text else None
+    found["done"] = done.returncode == 0 and done.stdout.endswith("done\n")
+    found["end"] = done.stdout[-60:]
+    return found
+
+
+def expected(model):
+    """Hash and text that this machine gives, the same on all its tiers."""
+    ask = json.dumps({"ids": [1], "greedy": 200})
+    tiers = subprocess.run([MOTE, "doctor"], capture_output=True, text=True).stdout
+    answers = []
+    for tier in re.search(r"^tiers: (.*)$", tiers, re.M)[1].split():
+        done = subprocess.run([MOTE, "logits", model, "--jsonl", "--kv", "q8", "-t", "1", "--isa",
+                               tier], input=ask, capture_output=True, text=True, check=True)
+        answers.append(json.loads(done.stdout))
+    check(f"{model.name}: one hash on this machine's tiers",
+          len({a["hash"] for a in answers}) == 1, answers[0]["hash"])
+    ids = json.dumps({"ids": answers[0]["greedy"]})
+    text = subprocess.run([MOTE, "detokenize", model, "--jsonl", "--skip-special"], input=ids,
+                          capture_output=True, text=True, check=True).stdout
+    return answers[0]["hash"], json.loads(text)["text"]
+
+
+def check_run(target, folder, model, want, is_story):
+    if not make(target, folder, f"MODEL={model}"):
+        return
+    got = emulate(target, folder / "test.elf")
+    name = f"{target}, {model.stem}"
+    if not check(f"{name}: runs to its end", got["done"], "" if got["done"] else got["end"]):
+        return
+    check(f"{name}: hash", got["hash"] == want[0], f"{got['hash']}, tier {got['tier']}")
+    check(f"{name}: text", got["text"].strip() == want[1].strip())
+    detail = f"{int(got['mean']):,} a token, arena {int(got['arena']):,} bytes"
+    header = pathlib.Path(f"{model}.h").read_text()
+    sizes = re.findall(r"_(?:MODEL|TOKENIZER|SESSION)_BYTES (\d+)u", header)
+    check(f"{name}: arena as baked", sum(map(int, sizes)) == int(got["arena"]))
+    most = TARGETS[target][1] * (1.6 if "q4" in model.stem else 1)  # levels are looked up
+    fits = not is_story or int(got["mean"]) <= most
+    check(f"{name}: instructions", fits, detail)
+
+
+def models(folder):
+    """(file, is stories260K)"""
+    story = pathlib.Path(os.environ.get("GOLDENS", ROOT / "../shared/goldens")) / "stories260k"
+    made = []
+    for kind in ("q8", "q4"):
+        out = folder / f"model-{kind}.mote"
+        if story.is_dir():
+            source = [story / "stories260K.bin", "--vocab", story / "tok512.bin"]
+        else:
+            import tiny
+            source = [folder / "hub"]
+            if not source[0].exists():
+                source[0].mkdir()
+                tiny.write_folder(source[0])
+        subprocess.run([MOTE, "convert", *source, "-o", out, "--type", kind, "--force", "-q"],
+                       check=True)
+        baked = out.with_suffix(".bin")
+        subprocess.run([MOTE, "bake", out, "-o", baked, "-c", "256", "--kv", "q8", "--force"],
+                       check=True)
+        check(f"{out.stem}: baked file verifies",
+              subprocess.run([MOTE, "verify", baked], capture_output=True).returncode == 0)
+        made.append((baked, story.is_dir()))
+    return made
+
+
+def main():
+    targets = sys.argv[1:] or list(TARGETS)
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc",
+                 "qemu-system-riscv32"):
+        if not shutil.which(tool):
+            print(f"skipped: firmware: no {tool} (tools/deps.sh --all)")
+            print("0 passed, 0 failed")
+            return 0
+    check_size()
+    with tempfile.TemporaryDirectory() as temporary:
+        for model, is_story in models(pathlib.Path(temporary)):
+            want = expected(model)
+            for target in targets:
+                folder = OUT / target
+                check_run(target, folder, model, want, is_story)
+                if model.stem.endswith("q8"):
+                    check_library(target, folder)
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
