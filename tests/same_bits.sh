@@ -42,7 +42,7 @@ for cc in gcc clang; do
         b=build/$cc$opt
         make -s B="$b" CC="$cc" OPT="$opt -g" KERNEL_OPT="$opt" "$b/mote" "$b/unit" >/dev/null
         builds="$builds $b"
-        MOTE_HASHES=1 "$b/unit" same_bits | grep '^hash ' >"$out/unit.$cc$opt"
+        MOTE_WHOLE=1 MOTE_HASHES=1 "$b/unit" same_bits | grep '^hash ' >"$out/unit.$cc$opt"
         sha256sum <"$out/unit.$cc$opt" >>"$out/units"
     done
 done
