@@ -49,7 +49,7 @@ typedef struct cli_opts {
     double memory; /* megabytes; 0: what there is */
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
-    bool tokenizer_only, roofline, check, no_check, help, lookup, no_loop_stop, no_history;
+    bool tokenizer_only, roofline, check, help, lookup, no_loop_stop, no_history;
     bool offsets, pieces;
 } cli_opts;
 
@@ -233,7 +233,7 @@ typedef struct cli_engine {
 } cli_engine;
 
 /* WILL_RUN: refuse a file larger than the memory there is before any of its tensors is read, and
- * one whose checksums are wrong (--check and --no-check decide, else the size of the file). */
+ * with --check one whose checksums are wrong. */
 enum { NEED_MODEL = 1, NEED_TOKENIZER = 2, WANT_MODEL = 4, WANT_TOKENIZER = 8, WILL_RUN = 16 };
 
 /* Maps and checks the file and makes what is needed (NEED: an error if it has none). */

@@ -109,8 +109,7 @@ static const option options[] = {
     {NULL, "--blas", FLAG, OPT_CPU, AT(blas), 0, 0, NULL, NULL,
      "use the BLAS library for prompts of float weights; results are not the same bits then"},
     {NULL, "--check", FLAG, OPT_CPU, AT(check), 0, 0, NULL, NULL,
-     "check the checksums of all weights first, which is done anyway up to 1 GB"},
-    {NULL, "--no-check", FLAG, OPT_CPU, AT(no_check), 0, 0, NULL, NULL, "never check them"},
+     "check the checksums of all weights first"},
 
     {"-o", "--output", TEXT, OPT_OUTPUT, AT(output), 0, 0, NULL, "FILE", "the file to make"},
     {NULL, "--force", FLAG, OPT_OUTPUT, AT(force), 0, 0, NULL, NULL, "replace an existing file"},
