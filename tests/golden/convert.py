@@ -213,7 +213,7 @@ def wanted_type(name, record, asked, kept):
     fine = shared and (name[-2:] == ".v" or (name[-2:] == ".k" and record["place"] % 3))
     if asked == "q4" and (record["place"] == 0 or fine or record["k"] % 32):
         asked = "q8"
-    return asked, {"q8": 32 if record["k"] % 64 else 64, "q4": 32}.get(asked, 0)
+    return asked, {"q8": 64 if record["k"] >= 512 and record["k"] % 64 == 0 else 32, "q4": 32}.get(asked, 0)
 
 
 def check_mote(path, source, asked, tied):
