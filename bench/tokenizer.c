@@ -80,12 +80,12 @@ static size_t encode(const room *r, const char *text, size_t bytes, size_t docum
     return total;
 }
 
-/* Seconds of one encoding: the best of five (of a long text: of two), each long enough to be
+/* Seconds of one encoding: the best of fifteen (of a long text: of four), each long enough to be
  * measured. */
 static double measure(const room *r, const char *text, size_t bytes, size_t document)
 {
     double best = 1e9;
-    for (int round = 0; round < (bytes > 1 << 20 ? 2 : 5); round++) {
+    for (int round = 0; round < (bytes > 1 << 20 ? 4 : 15); round++) {
         double begin = now(), took = 0;
         size_t times = 0;
         for (; times == 0 || took < 2e-3; times++, took = now() - begin)
