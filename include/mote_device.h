@@ -11,6 +11,6 @@
 #define MOTE_DEVICE_STATE_BYTES(n, batch)                                                          \
     (MOTE_DEVICE_ROUND(136u) + MOTE_DEVICE_ROUND(32u * (n)) + MOTE_DEVICE_ROUND(16u * (batch)) +   \
      MOTE_DEVICE_ROUND(108u))
-#define MOTE_DEVICE_TOKENIZER_BYTES MOTE_DEVICE_ROUND(104u)
+#define MOTE_DEVICE_TOKENIZER_BYTES MOTE_DEVICE_ROUND(232u)
 
 #endif

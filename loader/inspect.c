@@ -74,7 +74,7 @@ mote_status mote_image_check_tensor(const mote_image *image, size_t i, mote_erro
 {
     const mote_tensor *t = mote_tensor_records(image->index) + i;
     char name[64];
-    uint32_t crc = mote_crc32c(0, image->data + t->offset, t->bytes);
+    uint32_t crc = mote_crc32c(0, image->data + t->offset, (size_t)t->bytes);
     if (crc == t->crc)
         return MOTE_OK;
     mote_tensor_name(t->place, t->kind, name);

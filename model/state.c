@@ -33,9 +33,9 @@ typedef struct walk {
 static void move(walk *w, void *place, uint64_t bytes)
 {
     if (w->to)
-        memcpy(w->to + w->bytes, place, bytes);
+        memcpy(w->to + w->bytes, place, (size_t)bytes);
     else if (w->from)
-        memcpy(place, w->from + w->bytes, bytes);
+        memcpy(place, w->from + w->bytes, (size_t)bytes);
     w->bytes += bytes;
 }
 
@@ -64,12 +64,12 @@ static uint64_t state_bytes(const mote_session *s, uint32_t n)
     return w.bytes;
 }
 
-size_t mote_session_state_bytes(const mote_session *s) { return state_bytes(s, s->length); }
+size_t mote_session_state_bytes(const mote_session *s) { return (size_t)state_bytes(s, s->length); }
 
 /* Of a header whose crc field is 0, and what follows it. */
 static uint32_t checksum(const state_header *h, const uint8_t *rest)
 {
-    return mote_crc32c(mote_crc32c(0, h, sizeof *h), rest, h->bytes - sizeof *h);
+    return mote_crc32c(mote_crc32c(0, h, sizeof *h), rest, (size_t)(h->bytes - sizeof *h));
 }
 
 mote_status mote_session_save(const mote_session *s, const int32_t *ids, void *mem,
