@@ -57,50 +57,5 @@ ALWAYS void block(float *out, size_t out_stride, const float *x, size_t x_stride
                 vst1q_f32(out + t * out_stride + 16 * i + 4 * r, acc[i * T + t][r]);
 }
 
-ALWAYS void product(float *out, size_t out_stride, const mote_acts *acts, size_t n,
-                    const mote_mat *w, size_t begin, size_t end, const enum mote_type type)
-{
-    size_t xs = acts->f32_stride;
-    for (size_t i = begin, step; i < end; i += step) {
-        const uint8_t *tile = w->data + i * w->tile_bytes;
-        step = n == 1 && end - i >= 4 ? 4 : n == 2 && end - i >= 2 ? 2 : 1;
-        for (size_t t = 0, take; t < n; t += take) {
-            float *o = out + t * out_stride + 16 * (i - begin);
-            const float *x = acts->f32 + t * xs;
-            size_t left = n - t;
-            take = left >= 6 ? 6 : left == 5 ? 3 : left;
-            if (take == 6)
-                block(o, out_stride, x, xs, w, tile, 6, 1, type);
-            else if (take == 4)
-                block(o, out_stride, x, xs, w, tile, 4, 1, type);
-            else if (take == 3)
-                block(o, out_stride, x, xs, w, tile, 3, 1, type);
-            else if (take == 2 && step == 2)
-                block(o, out_stride, x, xs, w, tile, 2, 2, type);
-            else if (take == 2)
-                block(o, out_stride, x, xs, w, tile, 2, 1, type);
-            else if (step == 4)
-                block(o, out_stride, x, xs, w, tile, 1, 4, type);
-            else
-                block(o, out_stride, x, xs, w, tile, 1, 1, type);
-        }
-    }
-}
-
-void mote_k_matmul_f32_neon(float *out, size_t out_stride, const mote_acts *x, size_t n,
-                            const mote_mat *w, size_t begin, size_t end)
-{
-    product(out, out_stride, x, n, w, begin, end, MOTE_F32);
-}
-
-void mote_k_matmul_f16_neon(float *out, size_t out_stride, const mote_acts *x, size_t n,
-                            const mote_mat *w, size_t begin, size_t end)
-{
-    product(out, out_stride, x, n, w, begin, end, MOTE_F16);
-}
-
-void mote_k_matmul_bf16_neon(float *out, size_t out_stride, const mote_acts *x, size_t n,
-                             const mote_mat *w, size_t begin, size_t end)
-{
-    product(out, out_stride, x, n, w, begin, end, MOTE_BF16);
-}
+#define TIER(name) name##_neon
+#include "kernels/matmul_float.inc"

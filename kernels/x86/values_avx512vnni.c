@@ -6,19 +6,10 @@
  * beginning, what all Q see, each query's own end), and sums wait in `out` between the parts.
  * Dimensions that do not fill a register are masked.
  */
+#include "kernels/values.h"
 #include "kernels/x86/avx512.h"
 
-enum { KV_F32, KV_F16, KV_Q8, QUERIES = 6, REGISTERS = 4 };
-
-typedef struct job {
-    float *out;
-    size_t out_stride;
-    const float *p;
-    size_t p_stride;
-    const uint8_t *v;
-    const uint16_t *scales;
-    size_t dim, groups;
-} job;
+enum { QUERIES = 6, REGISTERS = 4 };
 
 /* Dimensions d .. d+15 of position j, those in the mask. */
 ALWAYS __m512 load_values(const job *b, size_t j, size_t d, __mmask16 used, const int kv)
@@ -114,26 +105,4 @@ ALWAYS void values(const job *b, const uint16_t *lo, const uint16_t *hi, size_t 
     }
 }
 
-void mote_k_values_f32_avx512vnni(float *out, size_t out_stride, const float *p, size_t p_stride,
-                                  const uint16_t *lo, const uint16_t *hi, size_t n, const void *v,
-                                  const uint16_t *v_scales, size_t dim)
-{
-    job b = {out, out_stride, p, p_stride, v, v_scales, dim, 0};
-    values(&b, lo, hi, n, KV_F32);
-}
-
-void mote_k_values_f16_avx512vnni(float *out, size_t out_stride, const float *p, size_t p_stride,
-                                  const uint16_t *lo, const uint16_t *hi, size_t n, const void *v,
-                                  const uint16_t *v_scales, size_t dim)
-{
-    job b = {out, out_stride, p, p_stride, v, v_scales, dim, 0};
-    values(&b, lo, hi, n, KV_F16);
-}
-
-void mote_k_values_q8_avx512vnni(float *out, size_t out_stride, const float *p, size_t p_stride,
-                                 const uint16_t *lo, const uint16_t *hi, size_t n, const void *v,
-                                 const uint16_t *v_scales, size_t dim)
-{
-    job b = {out, out_stride, p, p_stride, v, v_scales, dim, (dim + 31) / 32};
-    values(&b, lo, hi, n, KV_Q8);
-}
+VALUES_ENTRIES(avx512vnni)
