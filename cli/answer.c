@@ -78,12 +78,6 @@ static void take_progress(void *user, size_t done, size_t total)
         a->answer->prompt_s = cli_seconds() - a->start;
 }
 
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 mote_status cli_too_long(const cli_engine *e, uint32_t n_ctx, size_t n, mote_error *err)
 {
     *err = (mote_error){.status = MOTE_ERR_LIMIT,
@@ -102,7 +96,7 @@ mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *a
 {
     cli_engine *e = a->engine;
     const int32_t *ends;
-    mote_hooks hooks = {.cancel = is_interrupted};
+    mote_hooks hooks = {.cancel = cli_cancel};
     mote_finish finish;
     *answer = (cli_answer){.n_prompt = prompt->n, .seed = answer->seed};
     if (prompt->n > e->session_opts.n_ctx)
@@ -111,7 +105,7 @@ mote_status cli_answer_run(cli_answerer *a, const cli_ids *prompt, cli_answer *a
     a->start = cli_seconds();
     cli_stream_reset(&a->stream, prompt->n ? prompt->ids[prompt->n - 1] : -1);
     cli_progress_start(&a->progress, e->o, "prompt");
-    answer->n_reused = cli_reuse(e, prompt->ids, prompt->n);
+    answer->n_reused = cli_reuse(e->session, e->history, prompt->ids, prompt->n);
     memcpy(e->history, prompt->ids, prompt->n * sizeof *prompt->ids);
     cli_lookup_begin(&a->lookup, e->history, prompt->n);
     for (size_t i = 0; e->sampler && i < answer->n_reused; i++)

@@ -172,8 +172,7 @@ mote_status cli_batch_add(cli_batch *b, cli_ids prompt, const mote_sampler_opts 
 static void end_job(slot *s, const char *finish)
 {
     job *j = s->job;
-    mote_text rest = cli_stream_rest(&s->stream);
-    (void)rest;
+    cli_stream_rest(&s->stream);
     j->bytes = s->stream.text.bytes;
     j->text = malloc(j->bytes + 1);
     if (j->text)
@@ -188,7 +187,6 @@ static void end_job(slot *s, const char *finish)
 static void begin_job(cli_batch *b, slot *s, job *j)
 {
     const cli_engine *e = b->e;
-    size_t common = 0;
     uint64_t most = (uint64_t)j->prompt.n + j->max_tokens;
     if (mote_sampler_init(&s->sampler, s->sampler, s->sampler_bytes, e->model, &j->sampling,
                           &j->err)) {
@@ -197,10 +195,7 @@ static void begin_job(cli_batch *b, slot *s, job *j)
     }
     mote_session_announce(s->session, most < j->max_tokens || most > b->so.n_ctx ? b->so.n_ctx
                                                                                  : (uint32_t)most);
-    while (common < mote_session_length(s->session) && common + 1 < j->prompt.n &&
-           s->history[common] == j->prompt.ids[common])
-        common++;
-    mote_session_rewind(s->session, (uint32_t)common);
+    cli_reuse(s->session, s->history, j->prompt.ids, j->prompt.n);
     memcpy(s->history, j->prompt.ids, j->prompt.n * sizeof *s->history);
     for (size_t i = 0; i < j->prompt.n; i++)
         mote_sampler_accept(s->sampler, j->prompt.ids[i]);
@@ -245,12 +240,6 @@ static void choose(cli_batch *b, slot *s)
 
 /* ---- all slots ------------------------------------------------------------------------------ */
 
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 /* Adds the rows that a slot wants next, as far as there is room. */
 static size_t add_rows(cli_batch *b, slot *s, size_t n, size_t *n_logits)
 {
@@ -268,7 +257,7 @@ static size_t add_rows(cli_batch *b, slot *s, size_t n, size_t *n_logits)
 /* One call of the model for all slots that have work: those that generate come first. */
 static mote_status step(cli_batch *b, mote_error *err)
 {
-    mote_hooks hooks = {.cancel = is_interrupted};
+    mote_hooks hooks = {.cancel = cli_cancel};
     size_t n = 0, n_logits = 0;
     for (int prompts = 0; prompts < 2; prompts++)
         for (size_t i = 0; i < b->n_slots; i++) {

@@ -157,6 +157,8 @@ void cli_escape(char *out, size_t cap, const char *text, size_t bytes);
 
 /* Marks on a terminal, to stderr: one that asks for a line, and the end of a line. */
 void cli_prompt_mark(void);
+/* All of it to stderr, whatever signals come. */
+void cli_mark(const char *text, size_t bytes);
 void cli_end_line_mark(void);
 
 /* 1234567 as "1.2 MB". */
@@ -197,6 +199,8 @@ int cli_file_close(cli_file *f, int code);
 void cli_catch_signals(void);
 /* The signal's exit code, or 0. */
 int cli_interrupted(void);
+/* The same as a cancel function of the library and the converter. */
+bool cli_cancel(void *user);
 void cli_forget_interrupt(void);
 /* read() that a noted signal ends, with EINTR, also if it came just before. */
 ssize_t cli_read(int fd, void *to, size_t bytes);
@@ -273,7 +277,7 @@ int cli_state_write(cli_engine *e, const char *path, uint32_t n);
 
 /* Makes the session hold a common beginning of its history and ids (less than n); returns how
  * many. */
-uint32_t cli_reuse(cli_engine *e, const int32_t *ids, size_t n);
+uint32_t cli_reuse(mote_session *session, const int32_t *history, const int32_t *ids, size_t n);
 
 /* ---- limits (memory.c); each an exit code after a refusal that says what would fit ---------- */
 
@@ -355,7 +359,7 @@ typedef struct cli_stream {
     cli_text text; /* all that may be shown, in memory of the caller */
     size_t cap;
     const char *ended; /* "stop_string" or "loop": why no further id is wanted; NULL: one is */
-    bool finds_loops;
+    bool finds_loops, stopped; /* stopped: by a stop string */
     size_t n_ids;
     int32_t last[CLI_LOOP_PERIODS];
     uint32_t runs[CLI_LOOP_PERIODS];

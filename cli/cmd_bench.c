@@ -10,12 +10,6 @@
 
 #include "cli/bench.h"
 
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 static int fail(const bench *b, mote_status s, const mote_error *err)
 {
     return s == MOTE_CANCELLED ? cli_interrupted() : cli_fail(b->opts.model, err);
@@ -26,7 +20,7 @@ static int fail(const bench *b, mote_status s, const mote_error *err)
 static mote_status feed(bench *b, size_t n, size_t chunk, const mote_team *team, mote_error *err)
 {
     cli_engine *e = &b->engine;
-    mote_hooks hooks = {.cancel = is_interrupted};
+    mote_hooks hooks = {.cancel = cli_cancel};
     mote_status s = MOTE_OK;
     for (size_t done = 0, step; !s && done < n; done += step) {
         uint32_t at = mote_session_length(e->session);

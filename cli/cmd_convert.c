@@ -30,12 +30,6 @@ static void show_note(void *user, const char *text)
     cli_note(c->o, "mote: note: %s", text);
 }
 
-static bool is_cancelled(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 static mote_convert_type type_of(const char *name)
 {
     static const char *const names[] = {"f32", "bf16", "f16", "q8", "q4", "keep"};
@@ -130,7 +124,7 @@ int cmd_convert(const cli_opts *o)
                             .tokenizer_only = o->tokenizer_only,
                             .progress = show_progress,
                             .note = show_note,
-                            .cancel = is_cancelled,
+                            .cancel = cli_cancel,
                             .gather = o->calibrate ? gather : NULL,
                             .card = o->card ? measure : NULL,
                             .blas = o->blas,

@@ -10,12 +10,6 @@
 
 #define ROWS 64u
 
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 /* A session for n positions of which all logits are wanted; the one that is there if it will do. */
 static int session_for(cli_engine *e, size_t n)
 {
@@ -75,7 +69,7 @@ static uint64_t fnv(uint64_t hash, const float *x, size_t n)
 static mote_status evaluate(logits_row *r, mote_error *err)
 {
     cli_engine *e = r->engine;
-    mote_hooks hooks = {.cancel = is_interrupted};
+    mote_hooks hooks = {.cancel = cli_cancel};
     size_t n_vocab = e->info.n_vocab, batch = e->session_opts.n_batch;
     mote_status s = MOTE_OK;
     r->hash = 0xcbf29ce484222325u;
@@ -215,7 +209,7 @@ static int write_header(logits_file *f)
 static int write_tensors(logits_file *f, const cli_ids *ids)
 {
     cli_engine *e = f->engine;
-    mote_hooks hooks = {.user = f, .cancel = is_interrupted};
+    mote_hooks hooks = {.user = f, .cancel = cli_cancel};
     size_t batch = e->session_opts.n_batch, row_bytes = e->info.n_vocab * sizeof(float);
     mote_row *rows = malloc(batch * sizeof *rows);
     mote_error err;

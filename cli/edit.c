@@ -438,8 +438,7 @@ static void set_raw(const cli_editor *e, bool raw)
         t.c_cc[VTIME] = 0;
     }
     tcsetattr(STDIN_FILENO, TCSADRAIN, &t);
-    ssize_t n = write(STDERR_FILENO, raw ? "\x1b[?2004h" : "\x1b[?2004l", 8);
-    (void)n;
+    cli_mark(raw ? "\x1b[?2004h" : "\x1b[?2004l", 8);
 }
 
 static cli_edit_end finish(cli_editor *e, cli_text *entry)
@@ -470,8 +469,7 @@ static cli_edit_end read_entry(cli_editor *e, const char *mark, cli_text *entry)
         if (key == CONTROL('C')) {
             b->at = b->n = 0;
         } else if (key == CONTROL('L')) {
-            ssize_t n = write(STDERR_FILENO, "\x1b[H\x1b[2J", 7);
-            (void)n;
+            cli_mark("\x1b[H\x1b[2J", 7);
             e->screen = (cli_screen){0};
         } else if ((key == '\r' || key == '\n') && !goes_on(b)) {
             return finish(e, entry);

@@ -66,12 +66,7 @@ typedef struct drawing {
 
 static void flush(drawing *d)
 {
-    for (size_t at = 0; at < d->n;) {
-        ssize_t k = write(STDERR_FILENO, d->bytes + at, d->n - at);
-        if (k <= 0)
-            break;
-        at += (size_t)k;
-    }
+    cli_mark(d->bytes, d->n);
     d->n = 0;
 }
 

@@ -159,16 +159,10 @@ void cli_encoder_close(cli_encoder *x)
 
 /* ---- running -------------------------------------------------------------------------------- */
 
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 static mote_status run(cli_encoder *x, size_t first, size_t n, mote_error *err)
 {
     mote_hooks hooks = x->hooks ? *x->hooks : (mote_hooks){0};
-    hooks.cancel = is_interrupted;
+    hooks.cancel = cli_cancel;
     return mote_encode_texts(x->encoder, x->queue + first, n, cli_team(x->engine), &hooks, err);
 }
 

@@ -369,12 +369,12 @@ int cli_engine_sampler(cli_engine *e, uint64_t seed)
     return 0;
 }
 
-uint32_t cli_reuse(cli_engine *e, const int32_t *ids, size_t n)
+uint32_t cli_reuse(mote_session *session, const int32_t *history, const int32_t *ids, size_t n)
 {
-    uint32_t held = mote_session_length(e->session), common = 0;
-    while (common < held && common + 1 < n && e->history[common] == ids[common])
+    uint32_t held = mote_session_length(session), common = 0;
+    while (common < held && common + 1 < n && history[common] == ids[common])
         common++;
-    mote_session_rewind(e->session, common);
+    mote_session_rewind(session, common);
     return common;
 }
 

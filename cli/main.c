@@ -120,6 +120,12 @@ void cli_catch_signals(void) { catching = 1; }
 
 int cli_interrupted(void) { return noted ? 128 + noted : 0; }
 
+bool cli_cancel(void *user)
+{
+    (void)user;
+    return noted != 0;
+}
+
 void cli_forget_interrupt(void)
 {
     char byte;

@@ -65,12 +65,6 @@ void cli_reference_close(cli_reference *r)
 
 /* ---- calibration ----------------------------------------------------------------------------- */
 
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 static void take_input(void *user, const mote_input_rows *rows)
 {
     mote_calibration_add(user, rows);
@@ -95,7 +89,7 @@ static mote_status run_windows(cli_reference *r, const cli_ids *ids, mote_row *r
     cli_progress progress;
     mote_status s = MOTE_OK;
     size_t n;
-    hooks.cancel = is_interrupted;
+    hooks.cancel = cli_cancel;
     cli_progress_start(&progress, &r->o, "calibrate");
     for (size_t at = 0; !s && at < ids->n; at += n) {
         n = ids->n - at < e->session_opts.n_ctx ? ids->n - at : e->session_opts.n_ctx;

@@ -289,9 +289,11 @@ void cli_note(const cli_opts *o, const char *format, ...)
     write_all(STDERR_FILENO, line, strlen(line));
 }
 
-void cli_prompt_mark(void) { write_all(STDERR_FILENO, "> ", 2); }
+void cli_mark(const char *text, size_t bytes) { write_all(STDERR_FILENO, text, bytes); }
 
-void cli_end_line_mark(void) { write_all(STDERR_FILENO, "\n", 1); }
+void cli_prompt_mark(void) { cli_mark("> ", 2); }
+
+void cli_end_line_mark(void) { cli_mark("\n", 1); }
 
 const char *cli_size(char text[32], uint64_t bytes)
 {

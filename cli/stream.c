@@ -42,6 +42,7 @@ void cli_stream_reset(cli_stream *s, int32_t last)
     s->text.bytes = 0;
     s->n_ids = 0;
     s->ended = NULL;
+    s->stopped = false;
     memset(s->runs, 0, sizeof s->runs);
 }
 
@@ -70,7 +71,8 @@ static void keep(cli_stream *s, const char *text, size_t n)
 static void take(cli_stream *s, size_t n)
 {
     const char *safe;
-    if (cli_stop_push(s->stop, s->piece, n, &safe, &n))
+    s->stopped = cli_stop_push(s->stop, s->piece, n, &safe, &n);
+    if (s->stopped)
         s->ended = "stop_string";
     keep(s, safe, n);
 }
@@ -88,9 +90,9 @@ mote_text cli_stream_rest(cli_stream *s)
 {
     size_t before = s->text.bytes, n = mote_decoder_flush(&s->decoder, s->piece);
     const char *safe;
-    if (!s->ended || strcmp(s->ended, "stop_string") != 0)
+    if (!s->stopped)
         take(s, n);
-    if (!s->ended || strcmp(s->ended, "stop_string") != 0) {
+    if (!s->stopped) {
         cli_stop_flush(s->stop, &safe, &n);
         keep(s, safe, n);
     }

@@ -84,16 +84,10 @@ void cli_windows_close(cli_windows *w)
 
 /* ---- running -------------------------------------------------------------------------------- */
 
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return cli_interrupted() != 0;
-}
-
 static mote_status forward(cli_windows *w, cli_engine *e, const int32_t *ids, size_t at, size_t n,
                            mote_error *err)
 {
-    mote_hooks hooks = {.cancel = is_interrupted};
+    mote_hooks hooks = {.cancel = cli_cancel};
     for (size_t i = 0; i < n; i++)
         w->rows[i] = (mote_row){ids[at + i], (uint32_t)(at + i), e->session, true};
     return mote_forward(e->session, w->rows, n, cli_team(e), &hooks, err);
