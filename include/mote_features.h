@@ -63,6 +63,10 @@
 #ifndef MOTE_FAST_CRC
 #define MOTE_FAST_CRC MOTE_FEATURE
 #endif
+/* Watching: mote_hooks.stage is called, and what can be asked there. */
+#ifndef MOTE_OBSERVE
+#define MOTE_OBSERVE MOTE_FEATURE
+#endif
 /* Errors in words. Without: mote_error.what and .name are empty, status and numbers remain. */
 #ifndef MOTE_ERROR_TEXTS
 #define MOTE_ERROR_TEXTS MOTE_FEATURE
