@@ -53,7 +53,7 @@ void html_bars(cli_out *out, const char *label, const html_bar *bars, size_t n)
 
 /* ---- roofline ------------------------------------------------------------------------------- */
 
-enum { ROOF_TOP = 12, ROOF_LEFT = 34, ROOF_RIGHT = HTML_WIDTH - 8, ROOF_BOTTOM = 220 };
+enum { ROOF_TOP = 12, ROOF_LEFT = 34, ROOF_RIGHT = HTML_WIDTH - 12, ROOF_BOTTOM = 220 };
 
 static void draw_roof(cli_out *out, const probe_peaks *p, const svg_axis *x, const svg_axis *y,
                       double peak, const char *name)

@@ -12,7 +12,7 @@ enum {
     EXPLAIN_MAX_TOKENS = 512,
     EXPLAIN_MAP = 40, /* tokens that an attention map shows: the last ones */
     EXPLAIN_TOP = 10, /* logits and candidates that are shown */
-    EXPLAIN_REPEATS = 3,
+    EXPLAIN_REPEATS = 5,
     EXPLAIN_STAGES = 5, /* of a layer, from MOTE_STAGE_QUERIES on */
     EXPLAIN_TENSORS = 8 /* matrices of one stage, at most */
 };
@@ -57,7 +57,7 @@ typedef struct explain_diff {
     char name[128];
     const char *type;
     double *error; /* [1 + 2 * n_layers]: |x' - x| / |x| of embeddings, after attention, after MLP;
-                     * over all rows */
+                     * mean over the rows */
     double *kl;    /* [n]: of each position's next token */
     size_t n_same; /* positions with the same best token */
     double cosine; /* of an encoder's embeddings */

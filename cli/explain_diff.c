@@ -13,11 +13,22 @@ typedef struct streams {
     double *error; /* NULL: keep; else compare with what is kept */
 } streams;
 
+/* |x - kept| / |kept| */
+static double distance(const float *x, const float *kept, size_t n)
+{
+    double off = 0, all = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)x[i] - (double)kept[i];
+        off += d * d;
+        all += (double)kept[i] * (double)kept[i];
+    }
+    return all > 0 ? sqrt(off / all) : 0;
+}
+
 static void take_stage(void *user, const mote_stage *s)
 {
     streams *t = user;
     size_t n = s->n_rows * s->hidden, part = 0;
-    double off = 0, all = 0;
     if (s->kind == MOTE_STAGE_OUTPUT || s->kind == MOTE_STAGE_DOWN)
         part = 1 + 2 * (size_t)s->layer + (s->kind == MOTE_STAGE_DOWN);
     else if (s->kind != MOTE_STAGE_EMBED)
@@ -27,12 +38,9 @@ static void take_stage(void *user, const mote_stage *s)
         memcpy(kept, s->x, n * sizeof *kept);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)s->x[i] - (double)kept[i];
-        off += d * d;
-        all += (double)kept[i] * (double)kept[i];
-    }
-    t->error[part] = all > 0 ? sqrt(off / all) : 0;
+    for (size_t row = 0; row < s->n_rows; row++)
+        t->error[part] +=
+            distance(s->x + row * s->hidden, kept + row * s->hidden, s->hidden) / (double)s->n_rows;
 }
 
 static double divergence(const float *a, const float *b, size_t n)

@@ -101,19 +101,36 @@ static void put_kinds(const explain *x, cli_out *out)
             put_kind(x, i, out);
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Microseconds that a layer may take at most to be drawn whole: other work on the machine makes
+ * single ones many times as long. */
+static double longest(const explain *x, size_t pass)
+{
+    size_t n = x->model.n_layers;
+    double *us = calloc(n, sizeof *us), most = 1e-9;
+    for (size_t i = 0; us && i < n; i++)
+        for (size_t s = 0; s < EXPLAIN_STAGES; s++)
+            us[i] += x->layers[i].work[pass][s].seconds * 1e6;
+    if (us) {
+        qsort(us, n, sizeof *us, compare_doubles);
+        most = us[n - 1] < 3 * us[n / 2] ? us[n - 1] : 3 * us[n / 2];
+    }
+    free(us);
+    return most > 1e-9 ? most : 1e-9;
+}
+
 /* Every layer a bar, its stages in colours, from top to bottom. */
 static void draw_costs(const explain *x, size_t pass, cli_out *out)
 {
     enum { STEP = 9, LEFT = 24, TOP = 4 };
     size_t n = x->model.n_layers;
     double bottom = TOP + (double)n * STEP;
-    svg_axis at = {0, 1e-9, LEFT, HTML_WIDTH - 6, false};
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (size_t s = 0; s < EXPLAIN_STAGES; s++)
-            sum += x->layers[i].work[pass][s].seconds * 1e6;
-        at.most = sum > at.most ? sum : at.most;
-    }
+    svg_axis at = {0, longest(x, pass), LEFT, HTML_WIDTH - 6, false};
     svg_begin(out, bottom + 32, "time of every layer by stage");
     svg_ticks_x(out, &at, TOP, bottom);
     svg_label(out, HTML_WIDTH, bottom + 29, "end", "dim", "microseconds");
@@ -164,17 +181,14 @@ static void put_pass_table(const explain *x, size_t pass, cli_out *out)
 
 static void put_costs(const explain *x, cli_out *out)
 {
-    html_section(
-        out, "What it costs",
-        "Time of every stage, the best of three passes. A prompt multiplies each weight by "
-        "many tokens and is bound by operations; one token more reads all weights again "
-        "and is bound by memory.");
+    html_section(out, "What it costs",
+                 "Time of every stage, the best of five passes. A prompt multiplies each weight by "
+                 "many tokens and is bound by operations; one token more reads all weights again "
+                 "and is bound by memory.");
     for (size_t p = 0; p < (x->is_encoder ? 1u : EXPLAIN_PASSES); p++) {
         html_figure(out, pass_names[p]);
         html_legend(out, explain_stages, EXPLAIN_STAGES);
         draw_costs(x, p, out);
-        html_figure_end(out);
-        html_figure(out, pass_names[p]);
         put_pass_table(x, p, out);
         html_figure_end(out);
     }
@@ -344,7 +358,7 @@ static void put_diff(const explain *x, cli_out *out)
     snprintf(text + strlen(text), sizeof text - strlen(text), " Compared with: %s %s.", d->name,
              d->type ? d->type : "");
     html_section(out, "The other type", text);
-    html_figure(out, "|x' - x| / |x| over all tokens");
+    html_figure(out, "|x' - x| / |x|, mean of all tokens");
     html_legend(out, names, 2);
     draw_curves(out, "error over the layers", curves, 2, n);
     html_figure_end(out);

@@ -42,33 +42,20 @@ static void define_map(const explain *x, size_t layer, size_t head, cli_out *out
     cli_puts(out, "</symbol>\n");
 }
 
-/* Small maps of all heads of some layers: a row of pictures for each layer. */
-static void put_overview(const explain *x, size_t step, cli_out *out)
+/* Small maps of all heads of a layer. */
+static void put_strip(const explain *x, size_t layer, cli_out *out)
 {
-    size_t heads = x->model.max_heads, rows = (x->model.n_layers + step - 1) / step;
-    double left = 22, cell = (HTML_WIDTH * 3 - left) / (double)(heads ? heads : 1);
-    cell = cell > 64 ? 64 : cell;
-    cli_printf(out,
-               "<svg style=\"max-width:%.0fpx;margin:0\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" "
-               "aria-label=\"attention maps, a row for each layer\">\n",
-               left + cell * (double)heads, left + cell * (double)heads, cell * (double)rows + 16);
-    for (size_t h = 0; h < heads; h++) {
-        char text[24];
-        snprintf(text, sizeof text, "%zu", h);
-        svg_label(out, left + cell * ((double)h + 0.5), 11, "middle", "dim", text);
-    }
-    for (size_t r = 0; r < rows; r++) {
-        const explain_layer *l = &x->layers[r * step];
-        char text[24];
-        snprintf(text, sizeof text, "%zu", r * step);
-        svg_label(out, left - 4, 16 + cell * ((double)r + 0.6), "end", "dim", text);
-        for (size_t h = 0; h < l->info.n_heads; h++)
-            cli_printf(out,
-                       "<use href=\"#m%zu-%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
-                       "height=\"%.1f\"><title>layer %zu, head %zu</title></use>\n",
-                       r * step, h, left + cell * (double)h, 16 + cell * (double)r, cell - 3,
-                       cell - 3, r * step, h);
-    }
+    size_t heads = x->layers[layer].info.n_heads, across = heads < 12 ? heads : 12;
+    size_t rows = (heads + across - 1) / across;
+    double cell = (double)HTML_WIDTH / (double)across;
+    cell = cell > 60 ? 60 : cell;
+    svg_begin(out, cell * (double)rows, "attention maps of a layer");
+    for (size_t h = 0; h < heads; h++)
+        cli_printf(out,
+                   "<use href=\"#m%zu-%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+                   "height=\"%.1f\"><title>layer %zu, head %zu</title></use>\n",
+                   layer, h, cell * (double)(h % across), cell * (double)(h / across), cell - 2,
+                   cell - 2, layer, h);
     svg_end(out);
 }
 
@@ -90,7 +77,9 @@ static void put_layer(const explain *x, size_t layer, cli_out *out)
         char kind = explain_head_kind(&l->heads[h]);
         cli_put(out, &kind, 1);
     }
-    cli_puts(out, "</span></summary><div class=\"maps\">\n");
+    cli_puts(out, "</span>\n");
+    put_strip(x, layer, out);
+    cli_puts(out, "</summary><div class=\"maps\">\n");
     for (size_t h = 0; h < l->info.n_heads; h++) {
         cli_printf(out,
                    "<div><svg viewBox=\"0 0 100 100\"><use href=\"#m%zu-%zu\" width=\"100\" "
@@ -147,21 +136,19 @@ void explain_put_maps(const explain *x, cli_out *out)
     snprintf(
         text, sizeof text,
         "A row is a token that looks, a column one it looks at; the first column is all before "
-        "the last %zu tokens. The darker, the more weight. Layers go down, heads to the right; "
-        "below are larger maps, with a letter for each head that has half of its weight on "
-        "F the first token, P the one before, S itself.",
+        "the last %zu tokens. The stronger the colour, the more weight. A letter for each head "
+        "tells what has half of its weight: F the first token, P the one before, S itself. Open a "
+        "layer for larger maps.",
         x->map_n);
     html_section(out, "Attention", text);
-    cli_puts(out, "<figure class=\"wide\"><svg width=\"0\" height=\"0\" "
-                  "style=\"position:absolute;width:0\"><defs>\n");
+    html_section_end(out);
+    cli_puts(out, "<svg width=\"0\" height=\"0\" style=\"position:absolute;width:0\"><defs>\n");
     for (size_t i = 0; i < x->model.n_layers; i += step)
         for (size_t h = 0; h < x->layers[i].info.n_heads; h++)
             define_map(x, i, h, out);
-    cli_puts(out, "</defs></svg>\n");
-    put_overview(x, step, out);
-    html_figure_end(out);
-    html_section_end(out);
+    cli_puts(out, "</defs></svg>\n<div class=\"strips\">\n");
     for (size_t i = 0; i < x->model.n_layers; i += step)
         put_layer(x, i, out);
+    cli_puts(out, "</div>\n");
     put_experts(x, out);
 }

@@ -239,7 +239,7 @@ static void print_diff(const explain *x, cli_out *out)
     if (!d->error)
         return;
     cli_printf(out,
-               "\nDifference of %s %s: |x' - x| / |x| over all tokens\n  embedding %.5f\n"
+               "\nDifference of %s %s: |x' - x| / |x|, mean of all tokens\n  embedding %.5f\n"
                "%5s %11s %11s\n",
                d->name, d->type ? d->type : "", d->error[0], "layer", "attention", "MLP");
     for (size_t i = 0; i < x->model.n_layers; i++)

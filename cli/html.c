@@ -72,19 +72,20 @@ static const char *const style[] = {
     "font:15px/1.5 system-ui,sans-serif}"
     "h1{font-size:1.5em;margin:.2em 0;overflow-wrap:anywhere}"
     "h2{font-size:1.15em;margin:0 0 .2em}h3{font-size:1em;margin:.8em 0 .2em}"
-    "section{margin:28px 0}p{margin:.3em 0 .8em;max-width:75ch}"
+    "section{margin:28px 0 8px}p{margin:.3em 0 .8em;max-width:75ch}"
     "p,figcaption,.note,footer{color:var(--dim)}footer{margin:32px 0 8px;font-size:.85em;"
     "overflow-wrap:anywhere}",
-    ".grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));"
+    "div.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));"
     "gap:16px;align-items:start}"
     "figure{margin:0;padding:12px;background:var(--card);border:1px solid var(--line);"
-    "border-radius:8px;min-width:0}figure.wide{grid-column:1/-1}"
+    "border-radius:8px;min-width:0;max-width:640px}"
     "figcaption{font-size:.85em;margin-bottom:6px}"
     "svg{display:block;width:100%;max-width:560px;height:auto;margin:0 auto}",
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.88em;width:100%}"
     "th,td{padding:3px 8px;text-align:left;border-bottom:1px solid var(--line);"
     "vertical-align:top}th{color:var(--dim);font-weight:600}"
-    "td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    "td+td:not(.n){min-width:9em}td.n,th.n{text-align:right;white-space:nowrap;font-variant-"
+    "numeric:tabular-nums}"
     "code,.mono{font:.92em ui-monospace,monospace}",
     ".legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:.85em;margin:0 0 6px}"
     ".legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:5px}"
@@ -95,20 +96,22 @@ static const char *const style[] = {
     ".tokens small{display:block;color:var(--dim);font-size:.78em}",
     ".maps{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}"
     ".maps div{font-size:.72em;color:var(--dim);text-align:center;overflow-wrap:anywhere}"
-    "details{margin:4px 0}summary{cursor:pointer}"
+    ".strips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));"
+    "gap:8px 16px}"
+    "details[open]{grid-column:1/-1}summary{cursor:pointer;font-size:.85em}"
+    "summary svg{max-width:none;margin-top:3px}details[open] summary svg{max-width:420px}"
     ".cards{display:flex;flex-wrap:wrap;gap:8px;margin:10px 0}"
     ".cards div{background:var(--card);border:1px solid var(--line);border-radius:8px;"
     "padding:6px 12px}.cards b{display:block;font-size:1.1em}.cards span{color:var(--dim);"
     "font-size:.82em}",
     "svg text{font:11px system-ui,sans-serif;fill:var(--fg)}svg .dim{fill:var(--dim)}"
     "svg .on{fill:var(--on)}"
-    "svg .grid{stroke:var(--line);stroke-width:1}svg .axis{stroke:var(--dim);stroke-width:1}"
-    "svg .roof{stroke:var(--fg);stroke-width:2;fill:none}"
-    "svg .c{fill:none;stroke-width:1.8}svg .box{fill:var(--bg);stroke:var(--line)}"
-    "svg .lead{stroke:var(--dim);stroke-width:.7}",
+    "line.grid{stroke:var(--line);stroke-width:1}line.axis{stroke:var(--dim);stroke-width:1}"
+    "path.roof{stroke:var(--fg);stroke-width:2;fill:none}"
+    "path.c{fill:none;stroke-width:1.8}rect.box{fill:var(--bg);stroke:var(--line)}",
     ".s0{fill:var(--s0)}.s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}"
     ".s4{fill:var(--s4)}.s5{fill:var(--s5)}"
-    ".c.s0{stroke:var(--s0)}.c.s1{stroke:var(--s1)}.c.s2{stroke:var(--s2)}"
+    "path.c.s0{stroke:var(--s0)}path.c.s1{stroke:var(--s1)}path.c.s2{stroke:var(--s2)}"
     ".b0{background:var(--s0)}.b1{background:var(--s1)}.b2{background:var(--s2)}"
     ".b3{background:var(--s3)}.b4{background:var(--s4)}.b5{background:var(--s5)}"};
 
@@ -300,9 +303,11 @@ static void tick_x(cli_out *out, double at, const char *text, double top, double
 
 static const char *tick_text(char text[32], double x)
 {
-    if (x >= 1000)
-        return html_count(text, x);
-    snprintf(text, 32, "%g", x);
+    static const char *const units[] = {"", "k", "M", "G", "T"};
+    size_t unit = 0;
+    for (; x >= 1000 && unit < 4; unit++)
+        x /= 1000;
+    snprintf(text, 32, "%g%s", x, units[unit]);
     return text;
 }
 
@@ -318,7 +323,7 @@ static void ticks(cli_out *out, const svg_axis *a, size_t room, tick_fn *tick, d
     }
     double step = round_step(a->most - a->least, (double)room);
     for (double i = ceil(a->least / step - 1e-9); i * step <= a->most * 1.0001; i++)
-        tick(out, svg_at(a, i * step), tick_text(text, i * step), from, to);
+        tick(out, svg_at(a, i * step), tick_text(text, fabs(i * step)), from, to);
 }
 
 void svg_ticks_y(cli_out *out, const svg_axis *y, double left, double right)

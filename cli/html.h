@@ -74,7 +74,7 @@ void html_bars(cli_out *out, const char *label, const html_bar *bars, size_t n);
 
 /* A point of the roofline: operations for a byte read, operations a second. */
 typedef struct html_point {
-    char label[96];
+    char label[160];
     double ops_per_byte, ops;
     size_t colour;
 } html_point;
