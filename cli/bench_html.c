@@ -169,7 +169,7 @@ static void put_numbers(const bench *b, cli_out *out)
                                         ">Gop/s", ">roofline", "limit"};
     html_section(out, "All numbers", "As mote bench prints them.");
     html_section_end(out);
-    html_table(out, heads, 11);
+    html_table(out, heads, 11, 50);
     for (size_t i = 0; i < b->n_models; i++)
         for (size_t j = 0; j < b->models[i].n; j++) {
             const bench_result *r = &b->models[i].results[j];

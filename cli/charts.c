@@ -32,9 +32,9 @@ static void draw_bar(cli_out *out, const html_bar *b, const svg_axis *x, double 
     }
     double end = svg_at(x, bar_length(b)), middle = top + 15 + BAR_HEIGHT / 2.0;
     if (b->most > 0) {
-        svg_line(out, svg_at(x, b->least), middle, svg_at(x, b->most), middle, "axis");
-        svg_line(out, svg_at(x, b->least), middle - 4, svg_at(x, b->least), middle + 4, "axis");
-        svg_line(out, end, middle - 4, end, middle + 4, "axis");
+        svg_line(out, svg_at(x, b->least), middle, svg_at(x, b->most), middle, "most");
+        svg_line(out, svg_at(x, b->least), middle - 4, svg_at(x, b->least), middle + 4, "most");
+        svg_line(out, end, middle - 4, end, middle + 4, "most");
     }
     svg_label(out, HTML_WIDTH, top + 26, "end", "", b->value);
 }

@@ -75,7 +75,7 @@ static void put_kind(const explain *x, size_t kind, cli_out *out)
     cli_puts(out, ": ");
     html_puts(out, text);
     cli_puts(out, "</h3>\n");
-    html_table(out, heads, 5);
+    html_table(out, heads, 5, 48);
     for (size_t s = 0; s < EXPLAIN_STAGES; s++) {
         const explain_work *w = &l->work[PASS_TOKEN][s];
         explain_shapes(l, s, text, sizeof text);
@@ -154,7 +154,7 @@ static void draw_costs(const explain *x, size_t pass, cli_out *out)
 static void put_pass_table(const explain *x, size_t pass, cli_out *out)
 {
     static const char *const heads[] = {"stage", ">weights", ">cache", ">op", ">time", ">B/s"};
-    html_table(out, heads, 6);
+    html_table(out, heads, 6, 0);
     for (size_t s = 0; s < EXPLAIN_STAGES + 3; s++) {
         char text[32];
         bool is_layer = s >= 1 && s <= EXPLAIN_STAGES, all = s == EXPLAIN_STAGES + 2;

@@ -84,7 +84,7 @@ static const char *const style[] = {
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.88em;width:100%}"
     "th,td{padding:3px 8px;text-align:left;border-bottom:1px solid var(--line);"
     "vertical-align:top}th{color:var(--dim);font-weight:600}"
-    "td+td:not(.n){min-width:9em}td.n,th.n{text-align:right;white-space:nowrap;font-variant-"
+    "td.n,th.n{text-align:right;white-space:nowrap;font-variant-"
     "numeric:tabular-nums}"
     "code,.mono{font:.92em ui-monospace,monospace}",
     ".legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:.85em;margin:0 0 6px}"
@@ -107,7 +107,8 @@ static const char *const style[] = {
     "svg text{font:11px system-ui,sans-serif;fill:var(--fg)}svg .dim{fill:var(--dim)}"
     "svg .on{fill:var(--on)}"
     "line.grid{stroke:var(--line);stroke-width:1}line.axis{stroke:var(--dim);stroke-width:1}"
-    "path.roof{stroke:var(--fg);stroke-width:2;fill:none}"
+    "line.most{stroke:var(--fg);stroke-width:1.2}path.roof{stroke:var(--fg);stroke-width:2;fill:"
+    "none}"
     "path.c{fill:none;stroke-width:1.8}rect.box{fill:var(--bg);stroke:var(--line)}",
     ".s0{fill:var(--s0)}.s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}"
     ".s4{fill:var(--s4)}.s5{fill:var(--s5)}"
@@ -171,10 +172,9 @@ void html_legend(cli_out *out, const char *const *names, size_t n)
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-/* A head that begins with '>' stands over numbers. */
-void html_table(cli_out *out, const char *const *heads, size_t n)
+void html_table(cli_out *out, const char *const *heads, size_t n, unsigned least_em)
 {
-    cli_puts(out, "<div class=\"scroll\"><table><tr>");
+    cli_printf(out, "<div class=\"scroll\"><table style=\"min-width:%uem\"><tr>", least_em);
     for (size_t i = 0; i < n; i++) {
         cli_puts(out, *heads[i] == '>' ? "<th class=\"n\">" : "<th>");
         html_puts(out, heads[i] + (*heads[i] == '>'));

@@ -24,8 +24,9 @@ void html_figure_end(cli_out *out);
 /* What the first n colours mean. */
 void html_legend(cli_out *out, const char *const *names, size_t n);
 
-/* Tables: a row of cells; those of a head are th. Numbers go to the right. */
-void html_table(cli_out *out, const char *const *heads, size_t n);
+/* Tables: rows of cells; numbers go to the right, and a head that begins with '>' stands over some.
+ * Where less than least_em of width is there the table can be moved. */
+void html_table(cli_out *out, const char *const *heads, size_t n, unsigned least_em);
 void html_row(cli_out *out);
 void html_cell(cli_out *out, const char *text);
 void html_number(cli_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));

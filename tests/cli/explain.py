@@ -116,13 +116,14 @@ def attention_is_what_the_formula_says(m):
 @test
 def choice_is_that_of_run(m):
     for flags in (["--temp", 0], ["--temp", 1.5, "-s", 3], ["--top-k", 0, "--min-p", 0, "-s", 9]):
-        got = out_json("explain", m.good, "-p", TEXT, "--json", "-t", 1, "-s", 1, *flags)
+        got = out_json("explain", m.good, "-p", TEXT, "--json", "-t", 1, "-s", 1, *flags,
+                       "--ignore-eos")
         text = out("run", m.good, "--raw", "-p", TEXT, "-n", 1, "-q", "-t", 1, "-s", 1, *flags,
                    "--ignore-eos")
         piece = out("detokenize", m.good, "--ids", got["sampler"]["chosen"])
-        assert text.rstrip("\n") == piece.rstrip("\n") or piece.startswith("<|"), flags
+        assert text.rstrip("\n") == piece.rstrip("\n"), flags
     s = got["sampler"]
-    assert s["left_by_top_k"] == tiny.VOCAB >= s["left_by_top_p"] == s["left_by_min_p"]
+    assert s["left_by_top_k"] == tiny.VOCAB > s["left_by_top_p"] == s["left_by_min_p"]
     p = [t["p"] for t in got["logits"]]
     assert p == sorted(p, reverse=True) and len(p) == 10
 
@@ -150,14 +151,14 @@ def diff(m):
 
 @test
 def pages(m):
-    q4 = m.convert(m.hub, "page-q4.mote", "--type", "q4")
+    q4 = m.convert(m.folder / "wide", "page-q4.mote", "--type", "q4")
     path = m.folder / "explain.html"
     out("explain", m.wide, "-p", TEXT * 8, "--diff", q4, "--html", path, *QUICK)
     root = page(path)
     heads = [e.text for e in root.iter("h2")]
     assert heads == ["Tokens", "A layer", "The stream x", "Attention", "What it costs",
                      "The machine and this model", "The next token", "The other type"], heads
-    assert "".join(root.itertext()).count("world") > 3
+    assert "".join(root.itertext()).count("hello") >= 8
     before = path.read_bytes()
     refused(2, "--force", "explain", m.wide, "-p", "a", "--html", path)
     assert path.read_bytes() == before
@@ -196,7 +197,7 @@ def markup_in_names_and_texts(m):
     out("convert", hostile(m), "-o", model, "-q")
     path = m.folder / "hostile.html"
     rng = random.Random(3)
-    text = bytes(rng.choice([*range(1, 256)]) for _ in range(60)) + b"</svg><b>]]>&amp;\xef\xbf\xbf"
+    text = bytes(rng.choice([*range(1, 256)]) for _ in range(40)) + b"</svg><b>]]>&amp;\xef\xbf\xbf"
     out("explain", model, "-f", "/dev/stdin", "--html", path, *QUICK, text=text)
     page(path)
     out("bench", model, "-p", 2, "-n", 0, "-r", 1, "-q", "-t", 1, "--report", m.folder / "hb.html")
@@ -212,7 +213,7 @@ def refusals(m):
     refused(2, "-b", "explain", m.good, "-p", "a" * 9, "-b", 4)
     refused(3, "", "explain", m.gguf, "-p", "a")
     refused(6, "", "explain", m.words, "-p", "a")
-    refused(2, "tokenizer" if False else "same model", "explain", m.good, "-p", "a", "--diff", deeper(m))
+    refused(2, "same model", "explain", m.good, "-p", "a", "--diff", deeper(m))
     refused(4, "absent", "explain", m.good, "-p", "a", "--diff", m.folder / "absent")
     refused(4, "", "explain", m.good, "-p", "a", "--html", m.folder / "none" / "x.html")
     assert not list(m.folder.glob("*.tmp-*"))
