@@ -494,8 +494,8 @@ typedef struct cli_comparison {
 
 int cli_compare(cli_engine *first, cli_engine *second, cli_comparison *out);
 
-/* The quality card as a tree (JSON that convert wrote, cmd_info.c); false: none, or none that can be
- * read. The tree lives in *memory (malloc'ed). A number of it; NaN: it has none. */
+/* The quality card as a tree (JSON that convert wrote, cmd_info.c); false: none, or none that can
+ * be read. The tree lives in *memory (malloc'ed). A number of it; NaN: it has none. */
 bool cli_read_card(const cli_engine *e, mote_value *card, void **memory);
 double cli_card_number(const mote_value *card, const char *key);
 

@@ -1,5 +1,5 @@
-/* cmd_explain.c: a text walked through a model: `mote explain`. Here: the model and its session, the
- * order of things, what comes out at the end. Read explain.h next.
+/* cmd_explain.c: a text walked through a model: `mote explain`. Here: the model and its session,
+ * the order of things, what comes out at the end. Read explain.h next.
  *
  * The prompt runs once to be looked at (explain_watch.c), then some times to be timed: all of it in
  * one go, then its last token alone, as decoding would. --diff runs a second model beside it.

@@ -1,5 +1,6 @@
-/* explain_diff.c: the same ids through another type of the model: how far its residual stream is from
- * the first's after every part, and its next tokens (Kullback-Leibler divergence, as cmd_compare.c).
+/* explain_diff.c: the same ids through another type of the model: how far its residual stream is
+ * from the first's after every part, and its next tokens (Kullback-Leibler divergence, as in
+ * cmd_compare.c).
  */
 #include <math.h>
 #include <stdlib.h>

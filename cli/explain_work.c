@@ -1,5 +1,5 @@
-/* explain_work.c: what each stage reads and computes, from the tensors of the file. The sum over all
- * stages of one token is what `mote bench` counts for it, and the bytes are decode_read_bytes.
+/* explain_work.c: what each stage reads and computes, from the tensors of the file. The sum over
+ * all stages of one token is what `mote bench` counts for it, and the bytes are decode_read_bytes.
  */
 #include <stdlib.h>
 #include <string.h>
