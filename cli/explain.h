@@ -1,6 +1,6 @@
 /* explain.h: what the parts of `mote explain` share. Read cmd_explain.c first; explain_watch.c
- * looks on while the model runs, explain_work.c counts its work, explain_diff.c compares two models;
- * explain_text.c, explain_json.c and explain_html.c tell.
+ * looks on while the model runs, explain_work.c counts its work, explain_diff.c compares two
+ * models; explain_text.c, explain_json.c and explain_html.c tell.
  */
 #ifndef MOTE_CLI_EXPLAIN_H
 #define MOTE_CLI_EXPLAIN_H

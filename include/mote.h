@@ -437,7 +437,8 @@ void mote_sampler_accept(mote_sampler *sampler, int32_t id);
 /* Chooses an id from logits [n_vocab]; does not change them. */
 int32_t mote_sampler_choose(mote_sampler *sampler, const float *logits);
 /* What the last choice was drawn from, if the temperature was above 0: how many top-k left, of
- * these top-p, of these min-p; the sum of the weights of those. All 0 else. Builds with MOTE_OBSERVE. */
+ * these top-p, of these min-p; the sum of the weights of those. All 0 else. Builds with
+ * MOTE_OBSERVE. */
 typedef struct mote_candidates {
     size_t by_top_k, by_top_p, by_min_p;
     double sum;
