@@ -193,7 +193,7 @@ corpus: tests-built ## every malformed file
 asan ubsan tsan: ## the test suite under a sanitizer
 	@$(MAKE) CONFIG=$@ test
 
-fuzz: ## every fuzz target for T seconds under ASan and UBSan (T=60 TARGETS="image hub" RUNS=1000000)
+fuzz: ## every fuzz target for T seconds under ASan and UBSan (T=60 TARGETS="image hub" RUNS=9999)
 	@$(MAKE) CC=$(FUZZ_CC) CONFIG=fuzz BLAS=0 build/fuzz/fuzzer
 	@tests/fuzz/fuzz.sh build/fuzz/fuzzer $(or $(T),60) $(TARGETS)
 

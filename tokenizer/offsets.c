@@ -1,8 +1,8 @@
 /* offsets.c: where in a text its ids come from. The text is normalised again, a character and the
  * marks behind it at a time, and the ids' entries are laid along what comes out; blanks that only
  * one of both has are passed over. An id of an unchanged character gets its very bytes, one of a
- * changed character all of that character's; marks that were composed into a character are nobody's,
- * as in the Hugging Face library. Read encode.c first. */
+ * changed character all of that character's; marks that were composed into one are nobody's, as in
+ * the Hugging Face library. Read encode.c first. */
 #include <string.h>
 
 #include "include/mote_error.h"
