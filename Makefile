@@ -63,6 +63,10 @@ ifneq ($(filter asan ubsan tsan fuzz,$(CONFIG)),)
 AVXVNNI    += -O1 -fno-sanitize=undefined
 AVX512VNNI += -O1 -fno-sanitize=undefined
 endif
+ifeq ($(CONFIG),fuzz)
+# Three to nine times faster when they do not report what they compare: the dictionaries know it.
+$(B)/tokenizer/%.o $(B)/cli/json.o: ISA := -O2 -fno-sanitize-coverage=trace-cmp
+endif
 ifeq ($(CONFIG),emulate)
 AVXVNNI    := -O1 $(AVX2) -Itests/emulate -Wno-psabi
 AVX512VNNI := $(AVXVNNI)
@@ -189,7 +193,7 @@ corpus: tests-built ## every malformed file
 asan ubsan tsan: ## the test suite under a sanitizer
 	@$(MAKE) CONFIG=$@ test
 
-fuzz: ## every fuzz target for T seconds under ASan and UBSan (T=60 TARGETS="image hub")
+fuzz: ## every fuzz target for T seconds under ASan and UBSan (T=60 TARGETS="image hub" RUNS=9999)
 	@$(MAKE) CC=$(FUZZ_CC) CONFIG=fuzz BLAS=0 build/fuzz/fuzzer
 	@tests/fuzz/fuzz.sh build/fuzz/fuzzer $(or $(T),60) $(TARGETS)
 
