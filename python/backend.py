@@ -73,8 +73,8 @@ def make(library, folder):
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    library = pathlib.Path("build", "plain", "libmote.so." + defined("MOTE_ABI"))
-    subprocess.run(["make", "-C", str(ROOT), "CONFIG=release", "BLAS=0", "B=build/plain", "shared"],
+    library = pathlib.Path("build", "plain", "stripped", "libmote.so." + defined("MOTE_ABI"))
+    subprocess.run(["make", "-C", str(ROOT), "CONFIG=release", "BLAS=0", "B=build/plain", str(library)],
                    check=True, stdout=sys.stderr)
     return make(ROOT / library, pathlib.Path(wheel_directory))
 

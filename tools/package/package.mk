@@ -8,7 +8,7 @@ ABI     := $(shell sed -n 's/^.define MOTE_ABI //p' include/mote.h)
 VERSION := $(shell sed -n 's/^.define MOTE_VERSION "\(.*\)"/\1/p' include/mote.h)
 SHARED  := $(B)/libmote.so.$(ABI)
 PLAIN   := build/plain
-plain    = @$(MAKE) CONFIG=release BLAS=0 B=$(PLAIN)
+plain    = +@$(MAKE) CONFIG=release BLAS=0 B=$(PLAIN)
 
 # ---- shared library ----------------------------------------------------------------------------
 # Shows what the public headers declare (their visibility), under the name of its interface.
@@ -77,33 +77,41 @@ uninstall: ## remove what install has put there
 # ---- packages ----------------------------------------------------------------------------------
 .PHONY: deb static wheel packages
 deb: ## Debian packages, in build/plain/deb
-	$(plain) all shared
+	@rm -rf $(PLAIN)/deb
+	$(plain) install DESTDIR=$(PLAIN)/deb/stage PREFIX=/usr \
+	    LIBDIR=/usr/lib/$$($(CC) -print-multiarch)
 	@tools/package/deb.sh $(PLAIN) $(ABI) $(VERSION)
 
 static: ## a program that needs no other file: build/plain/mote-static
 	$(plain) $(PLAIN)/mote-static
 
 wheel: ## the Python package, in build/plain/wheel
-	$(plain) shared
-	@python3 python/backend.py $(PLAIN)/libmote.so.$(ABI) $(PLAIN)/wheel
+	$(plain) $(PLAIN)/stripped/$(notdir $(SHARED))
+	@python3 python/backend.py $(PLAIN)/stripped/$(notdir $(SHARED)) $(PLAIN)/wheel
 
-packages: deb static wheel ## all of these, tried out: installed, removed, run in an empty folder
+packages: ## all of these, tried out: installed, removed, run in an empty folder
+	+@for what in deb static wheel; do $(MAKE) $$what || exit 1; done
 	@MOTE_BUILD=$(PLAIN) python3 tests/package/packages.py
 
-# Debian has no static cJSON; its source is one file (tools/deps.sh --static gets it).
+# Debian has no static cJSON; its source is one file (cjson.sh gets it).
 CJSON ?= build/cjson
 ifeq ($(wildcard $(shell $(CC) -print-file-name=libcjson.a)),)
 CJSON_OBJECT := $(B)/cJSON.o
 endif
 $(B)/cJSON.o:
+	@mkdir -p $(@D)
 	@test -f $(CJSON)/cJSON.c || { echo "libcjson has no static library here: run" \
-	    "'tools/deps.sh --static', or give CJSON=FOLDER with its cJSON.c" >&2; exit 1; }
+	    "'tools/package/cjson.sh $(CJSON)', or give CJSON=FOLDER with its source" >&2; exit 1; }
 	$(Q)$(CC) -O2 -w -fPIC -fstack-protector-strong -c -o $@ $(CJSON)/cJSON.c
 
-$(B)/mote-static: $(call objs,$(CLI_SRC)) $(B)/libmote.a $(CJSON_OBJECT)
+$(B)/mote-static: $(CJSON_OBJECT) $(call objs,$(CLI_SRC)) $(B)/libmote.a
 	$(call say,ld,$@)
 	$(Q)$(CC) $(OPT) -static-pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ \
 	    $(if $(CJSON_OBJECT),$(filter-out -lcjson,$(TOOL_LIBS)),$(TOOL_LIBS)) -lm -lpthread
+
+$(B)/stripped/%: $(B)/%
+	@mkdir -p $(@D)
+	@strip -R .comment -o $@ $<
 
 # The Python package as it lies in a wheel, for the tests.
 $(B)/python: $(SHARED) $(wildcard python/*.py python/mote/*) include/mote.abi
