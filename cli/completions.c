@@ -1,5 +1,5 @@
-/* completions.c: scripts that complete the command line in bash, zsh and fish, made of the tables of
- * commands and options. Where a value is one of some words these are offered, where it is a file
+/* completions.c: scripts that complete the command line in bash, zsh and fish, made of the tables
+ * of commands and options. Where a value is one of some words these are offered, where it is a file
  * (and for the arguments of a command) files are. Read options.h first.
  */
 #include <string.h>

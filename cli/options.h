@@ -1,5 +1,5 @@
-/* options.h: the table of options, for what tells people about it: parsing and help (options.c), the
- * manual (manual.c), completions for shells (completions.c). Read cli.h first. */
+/* options.h: the table of options, for what tells people about it: parsing and help (options.c),
+ * the manual (manual.c), completions for shells (completions.c). Read cli.h first. */
 #ifndef MOTE_CLI_OPTIONS_H
 #define MOTE_CLI_OPTIONS_H
 

@@ -40,9 +40,11 @@ finish() {
         echo "License: Expat"
         sed -n '/^Permission/,$p' LICENSE | sed 's/^$/./; s/^/ /'
     } > "$doc/copyright"
-    printf 'mote (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md of the source.\n\n -- %s  %s\n' \
-        "$version" "$maintainer" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" |
-        gzip -9n > "$doc/changelog.gz"
+    {
+        printf 'mote (%s) unstable; urgency=medium\n\n' "$version"
+        printf '  * See CHANGELOG.md of the source.\n\n'
+        printf ' -- %s  %s\n' "$maintainer" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")"
+    } | gzip -9n > "$doc/changelog.gz"
     {
         printf 'Package: %s\nSource: mote\nVersion: %s\nArchitecture: %s\n' "$1" "$version" "$arch"
         printf 'Maintainer: %s\nSection: %s\nPriority: optional\n' "$maintainer" "$2"
@@ -51,7 +53,8 @@ finish() {
         printf 'Description: %s\n' "$4"
         sed 's/^/ /'
     } > "$folder/DEBIAN/control"
-    (cd "$folder" && find usr -type f -exec md5sum {} + | LC_ALL=C sort -k 2) > "$folder/DEBIAN/md5sums"
+    (cd "$folder" && find usr -type f -exec md5sum {} + | LC_ALL=C sort -k 2) > "$deb/work/md5sums"
+    mv "$deb/work/md5sums" "$folder/DEBIAN"
     dpkg-deb --root-owner-group -Zxz --build "$folder" "$deb/$1_${version}_$arch.deb" > "$deb/log"
     echo "$deb/$1_${version}_$arch.deb"
 }
