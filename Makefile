@@ -166,7 +166,7 @@ $(B)/fuzzer: $(call objs,$(FUZZ_SRC) tests/fuzz/engine.c) $(B)/libmote.a
 	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
 
 tests-built: all $(B)/unit $(B)/check $(if $(filter 1,$(CONVERT)),$(B)/replay) \
-             $(if $(findstring san,$(CONFIG)),,shared $(B)/python)
+             $(if $(findstring san,$(CONFIG)),,shared $(if $(shell command -v python3),$(B)/python))
 
 test: tests-built ## everything offline
 	@tests/run.sh $(B) test

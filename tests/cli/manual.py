@@ -30,7 +30,7 @@ def script(m, shell):
 def run(m, shell, *args):
     if not shutil.which(shell):
         raise Skip(f"no {shell}")
-    p = subprocess.run([shell, *map(str, args)], capture_output=True, text=True, timeout=20,
+    p = subprocess.run([shell, *map(str, args)], capture_output=True, text=True, timeout=60,
                        cwd=m.folder, stdin=subprocess.DEVNULL)
     assert p.returncode == 0 and not p.stderr, f"{p.returncode} {p.stderr}"
     return p.stdout.split()
@@ -57,7 +57,7 @@ def the_manual_is_good_roff(m):
     if not shutil.which("groff"):
         raise Skip("no groff")
     p = subprocess.run(["groff", "-man", "-ww", "-z", "-Tascii"], input=out("help", "--man"),
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=60)
     assert p.returncode == 0 and not p.stderr, p.stderr
 
 
