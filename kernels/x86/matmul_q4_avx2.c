@@ -18,47 +18,35 @@ typedef struct token {
     const int32_t *sums;
 } token;
 
-/* int32 sums of one group of 32 columns, without the levels' offset: H half lines, T tokens. */
-ALWAYS void sum_group(__m256i sum[4][4], const tiles *w, size_t at, const token *x, size_t g,
-                      const size_t T, const size_t H, const enum mote_type type)
+/* The two halves of a half line: codes k..k+3 and k+4..k+7 of 8 rows, q4's as levels. */
+ALWAYS void unpack(__m256i to[2], const uint8_t *line, const enum mote_type type)
 {
-    const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const __m256i low = _mm256_set1_epi8(15);
     const __m256i levels = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(0, 7, 13, 18, 22, 25, 28, 31, 34, 37, 40, 43, 47, 51, 56, 62));
-    for (size_t t = 0; t < T; t++) {
-        __m256i offset = _mm256_mullo_epi32(_mm256_set1_epi32(x[t].sums[g]),
-                                            _mm256_set1_epi32(-MOTE_BOOK_OFFSET));
-        for (size_t h = 0; h < H; h++)
-            sum[t][h] = type == MOTE_Q4 ? offset : _mm256_setzero_si256();
+    __m256i v = load_si(line);
+    to[0] = _mm256_and_si256(v, low);
+    to[1] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+    if (type == MOTE_Q4) {
+        to[0] = _mm256_shuffle_epi8(levels, to[0]);
+        to[1] = _mm256_shuffle_epi8(levels, to[1]);
     }
-#pragma GCC unroll 4
-    for (size_t j = 0; j < 4; j++)
-        for (size_t h = 0; h < H; h++) {
-            const uint8_t *line = w->first + at + j * MOTE_LINE + half_at(h, 32, w->far_bytes);
-            if (T == 1 && h % 2 == 0)
-                ahead(line, w->bytes);
-            __m256i v = load_si(line);
-            __m256i lo = _mm256_and_si256(v, low);
-            __m256i hi = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
-            if (type == MOTE_Q4) {
-                lo = _mm256_shuffle_epi8(levels, lo);
-                hi = _mm256_shuffle_epi8(levels, hi);
-            }
-            for (size_t t = 0; t < T; t++) {
-                const int8_t *codes = x[t].codes + 32 * g + 8 * j;
-                __m256i m = _mm256_add_epi16(_mm256_maddubs_epi16(lo, spread_codes(codes)),
-                                             _mm256_maddubs_epi16(hi, spread_codes(codes + 4)));
-                if (type == MOTE_Q4)
-                    sum[t][h] = _mm256_add_epi32(sum[t][h], _mm256_madd_epi16(m, ones));
-                else
-                    sum[t][h] = _mm256_add_epi16(sum[t][h], m);
-                keep_si(&sum[t][h]);
-            }
-        }
-    if (type != MOTE_Q4)
-        for (size_t t = 0; t < T; t++)
-            for (size_t h = 0; h < H; h++)
-                sum[t][h] = _mm256_madd_epi16(sum[t][h], ones);
+}
+
+/* What the levels' offset takes from a group's sums. */
+ALWAYS __m256i offset_of(int32_t sum) { return _mm256_set1_epi32(-MOTE_BOOK_OFFSET * sum); }
+
+/* Adds a half line's products with one token's 8 codes. */
+ALWAYS void add_line(__m256i *sum, const __m256i w[2], const int8_t *codes,
+                     const enum mote_type type)
+{
+    __m256i m = _mm256_add_epi16(_mm256_maddubs_epi16(w[0], spread_codes(codes)),
+                                 _mm256_maddubs_epi16(w[1], spread_codes(codes + 4)));
+    if (type == MOTE_Q4)
+        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(m, _mm256_set1_epi16(1)));
+    else
+        *sum = _mm256_add_epi16(*sum, m);
+    keep_si(sum);
 }
 
 /* Scales (and minima, for q4_1) of 8 rows. */
@@ -69,6 +57,52 @@ ALWAYS __m256 group_scale(const uint8_t *tile, size_t g, size_t half, const enum
         return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)steps)));
     }
     return load_half(tile + (type == MOTE_Q4_1 ? 64 : 32) * g + 16 * half);
+}
+
+ALWAYS __m256 group_minimum(const uint8_t *tile, size_t g, size_t half)
+{
+    return load_half(tile + 64 * g + 32 + 16 * half);
+}
+
+/* acc + a group's sums of one token as the floats they stand for. */
+ALWAYS __m256 add_scaled(__m256 acc, __m256i sum, __m256 scale, __m256 minimum, const token *x,
+                         size_t g, const enum mote_type type)
+{
+    __m256 as = _mm256_broadcast_ss(x->scales + g);
+    __m256i asum = _mm256_set1_epi32(x->sums[g]);
+    if (type != MOTE_Q4)
+        sum = _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
+    if (type == MOTE_Q4_0)
+        sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(asum, 3));
+    acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_mul_ps(scale, as), acc);
+    if (type == MOTE_Q4_1)
+        acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(asum), _mm256_mul_ps(minimum, as), acc);
+    return acc;
+}
+
+ALWAYS __m256 row_factors(const uint8_t *tile, size_t half)
+{
+    return _mm256_loadu_ps((const float *)(const void *)tile + 8 * half);
+}
+
+/* int32 (q4) or int16 sums of one group of 32 columns: H half lines, T tokens. */
+ALWAYS void sum_group(__m256i sum[4][4], const tiles *w, size_t at, const token *x, size_t g,
+                      const size_t T, const size_t H, const enum mote_type type)
+{
+    for (size_t t = 0; t < T; t++)
+        for (size_t h = 0; h < H; h++)
+            sum[t][h] = type == MOTE_Q4 ? offset_of(x[t].sums[g]) : _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++)
+        for (size_t h = 0; h < H; h++) {
+            const uint8_t *line = w->first + at + j * MOTE_LINE + half_at(h, 32, w->far_bytes);
+            __m256i v[2];
+            if (T == 1 && h % 2 == 0)
+                ahead(line, w->bytes);
+            unpack(v, line, type);
+            for (size_t t = 0; t < T; t++)
+                add_line(&sum[t][h], v, x[t].codes + 32 * g + 8 * j, type);
+        }
 }
 
 /* Half lines half .. half+H-1 of tile i (H of 4: and of tile i + far) against T tokens, over all
@@ -90,29 +124,18 @@ ALWAYS void block(float *out, size_t out_stride, const token *x, const mote_mat 
         sum_group(sum, &w, scale_bytes + 32 * half + 4 * g * MOTE_LINE, x, g, T, H, type);
         for (size_t h = 0; h < H; h++) {
             const uint8_t *own = w.first + half_at(h, 0, w.far_bytes);
-            __m256 ws = group_scale(own, g, half + h % 2, type), minimum;
+            __m256 scale = group_scale(own, g, half + h % 2, type), minimum = scale;
             if (type == MOTE_Q4_1)
-                minimum = load_half(own + 64 * g + 32 + 16 * (half + h % 2));
-            for (size_t t = 0; t < T; t++) {
-                __m256 as = _mm256_broadcast_ss(x[t].scales + g);
-                __m256i asum = _mm256_set1_epi32(x[t].sums[g]);
-                __m256i s = sum[t][h];
-                if (type == MOTE_Q4_0)
-                    s = _mm256_sub_epi32(s, _mm256_slli_epi32(asum, 3));
-                acc[t][h] =
-                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), _mm256_mul_ps(ws, as), acc[t][h]);
-                if (type == MOTE_Q4_1)
-                    acc[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(asum),
-                                                _mm256_mul_ps(minimum, as), acc[t][h]);
-            }
+                minimum = group_minimum(own, g, half + h % 2);
+            for (size_t t = 0; t < T; t++)
+                acc[t][h] = add_scaled(acc[t][h], sum[t][h], scale, minimum, &x[t], g, type);
         }
     }
     for (size_t t = 0; t < T; t++)
         for (size_t h = 0; h < H; h++) {
-            const uint8_t *factors = w.first + half_at(h, 32, w.far_bytes) + 32 * half;
             if (type == MOTE_Q4)
-                acc[t][h] =
-                    _mm256_mul_ps(acc[t][h], _mm256_loadu_ps((const float *)(const void *)factors));
+                acc[t][h] = _mm256_mul_ps(
+                    acc[t][h], row_factors(w.first + half_at(h, 0, w.far_bytes), half + h % 2));
             _mm256_storeu_ps(out + t * out_stride + half_at(h, 8, 16 * far) + 8 * half, acc[t][h]);
         }
 }
