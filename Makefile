@@ -47,7 +47,7 @@ OPT  ?= $(OPT_$(CONFIG))
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Wundef -Wformat=2 $(WERROR)
 HARDEN := $(if $(filter release,$(CONFIG)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
-          -fstack-protector-strong -fPIE
+          -fstack-protector-strong -fPIC
 CFLAGS_ALL := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffp-contract=off -fno-math-errno \
               -fno-trapping-math -fvisibility=hidden -ffile-prefix-map=$(CURDIR)/= -I. \
               -DMOTE_BLAS=$(BLAS) -DMOTE_CONVERT=$(CONVERT) $(CFLAGS)
@@ -169,7 +169,8 @@ $(B)/fuzzer: $(call objs,$(FUZZ_SRC) tests/fuzz/engine.c) $(B)/libmote.a
 	$(call say,ld,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
 
-tests-built: all $(B)/unit $(B)/check $(if $(filter 1,$(CONVERT)),$(B)/replay)
+tests-built: all $(B)/unit $(B)/check $(if $(filter 1,$(CONVERT)),$(B)/replay) \
+             $(if $(findstring san,$(CONFIG)),,shared $(if $(shell command -v python3),$(B)/python))
 
 test: tests-built ## everything offline
 	@tests/run.sh $(B) test
@@ -211,5 +212,7 @@ lint: ## formatting, includes, sizes, symbols
 
 clean: ## remove build/
 	@rm -rf build
+
+include tools/package/package.mk
 
 -include $(DEPS)

@@ -25,11 +25,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* what the shared library shows */
 
 #define MOTE_VERSION_MAJOR 0
 #define MOTE_VERSION_MINOR 1
 #define MOTE_VERSION_PATCH 0
 #define MOTE_VERSION "0.1.0"
+/* Number of the binary interface, libmote.so.N: it goes up whenever something that was there in
+ * include/mote.abi changes. */
+#define MOTE_ABI 0
 
 /* Memory given to an *_init() function must be aligned to this many bytes. */
 #define MOTE_ALIGN 64
@@ -564,6 +568,7 @@ mote_status mote_template_render(mote_rendered *out, mote_text source, const mot
 /* The file's chat template; empty when it has none. */
 mote_text mote_chat_template(const mote_image *image);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
