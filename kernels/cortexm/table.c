@@ -50,6 +50,7 @@ const mote_kernels mote_fixed_kernels = {
     .store_value = {store_value_f32_fixed, store_value_f16_fixed, store_value_q8_fixed},
 #endif
 #if MOTE_LAYER_KINDS || MOTE_ENCODERS
+    .softcap = softcap_fixed,
     .layernorm = layernorm_fixed,
     .gelu_tanh_mul = gelu_tanh_mul_fixed,
     .gelu_erf_mul = gelu_erf_mul_fixed,
@@ -61,7 +62,6 @@ const mote_kernels mote_fixed_kernels = {
     .rmsnorm = rmsnorm_fixed,
     .add = add_fixed,
     .scale = scale_fixed,
-    .softcap = softcap_fixed,
     .silu_mul = ROW_FN(silu_mul),
     .rope_angles = rope_angles_fixed,
     .rope = rope_fixed,
