@@ -18,7 +18,7 @@
 #elif MOTE_DSP
 #define TIER_NAME "dsp"
 #define SOFTMAX mote_k_softmax_dsp
-#define ROW_FN(name) name##_fixed
+#define ROW_FN(name) mote_k_##name##_dsp
 #else
 #define TIER_NAME "ref"
 #define SOFTMAX softmax_fixed
