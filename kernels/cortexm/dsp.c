@@ -71,77 +71,189 @@ static inline four sum_lines(const uint8_t *line, const pairs *x, size_t n)
     "sxtb16 %[t], %[w], ror #8\n\tsxtb16 %[w], %[w]\n\t"                                           \
     "smuad %[" b "], %[w], %[e]\n\tsmlad %[" b "], %[t], %[o], %[" b "]\n\t"
 #define LINE(i, two)                                                                               \
-    "ldrd %[e], %[o], [%[x], #8*" #i "]\n\t"                                                       \
+    "ldrd %[e], %[o], %[x" #i "]\n\t"                                                              \
     "ldrd %[v], %[w], [%[line], #64*" #i "]\n\t" two("a", "b")                                     \
     "ldrd %[v], %[w], [%[line], #64*" #i "+8]\n\t" two("c", "d")
 
 /* The eight lines of a group at once. */
-static inline four sum_group(const uint8_t *line, const pairs *x)
+static inline __attribute__((always_inline)) four sum_group(const uint8_t *line, const pairs *x)
 {
     four s;
     int32_t e, o, v, w, t;
     __asm__ volatile(LINE(0, FIRST_TWO) LINE(1, ADD_TWO) LINE(2, ADD_TWO) LINE(3, ADD_TWO)
-            LINE(4, ADD_TWO) LINE(5, ADD_TWO) LINE(6, ADD_TWO) LINE(7, ADD_TWO)
-            : [a] "=&r"(s.a), [b] "=&r"(s.b), [c] "=&r"(s.c), [d] "=&r"(s.d), [e] "=&r"(e),
-              [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
-            : [line] "r"(line), [x] "r"(x)
-            : "memory");
+                         LINE(4, ADD_TWO) LINE(5, ADD_TWO) LINE(6, ADD_TWO) LINE(7, ADD_TWO)
+                     : [a] "=&r"(s.a), [b] "=&r"(s.b), [c] "=&r"(s.c), [d] "=&r"(s.d),
+                       [e] "=&r"(e), [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+                     : [line] "r"(line), [x0] "m"(x[0]), [x1] "m"(x[1]), [x2] "m"(x[2]),
+                       [x3] "m"(x[3]), [x4] "m"(x[4]), [x5] "m"(x[5]), [x6] "m"(x[6]),
+                       [x7] "m"(x[7])
+                     : "memory");
     return s;
 }
 #endif
 
 /* to[r] = from[r] + s[r] * (scale[r] * as) for four rows; the scales are halves. */
-static inline float *add_sums(float *to, const float *from, four s, const uint8_t *scales, float as)
+static inline void add_sums(float *to, const float *from, four s, const uint8_t *scales, float as)
 {
     __asm__ volatile("vldr d0, [%[scales]]\n\t"
-            "vldmia %[from], {s8-s11}\n\t"
-            "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"
-            "vcvtb.f32.f16 s6, s1\n\tvcvtt.f32.f16 s7, s1\n\t"
-            "vmov s0, s1, %[a], %[b]\n\tvmov s2, s3, %[c], %[d]\n\t"
-            "vmul.f32 s4, s4, %[as]\n\tvmul.f32 s5, s5, %[as]\n\t"
-            "vmul.f32 s6, s6, %[as]\n\tvmul.f32 s7, s7, %[as]\n\t"
-            "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\t"
-            "vcvt.f32.s32 s2, s2\n\tvcvt.f32.s32 s3, s3\n\t"
-            "vfma.f32 s8, s0, s4\n\tvfma.f32 s9, s1, s5\n\t"
-            "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
-            "vstmia %[to]!, {s8-s11}"
-            : [to] "+r"(to)
-            : [from] "r"(from), [a] "r"(s.a), [b] "r"(s.b), [c] "r"(s.c), [d] "r"(s.d), [scales] "r"(scales),
-              [as] "t"(as)
-            : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11");
-    return to;
+                     "vldmia %[from], {s8-s11}\n\t"
+                     "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"
+                     "vcvtb.f32.f16 s6, s1\n\tvcvtt.f32.f16 s7, s1\n\t"
+                     "vmov s0, s1, %[a], %[b]\n\tvmov s2, s3, %[c], %[d]\n\t"
+                     "vmul.f32 s4, s4, %[as]\n\tvmul.f32 s5, s5, %[as]\n\t"
+                     "vmul.f32 s6, s6, %[as]\n\tvmul.f32 s7, s7, %[as]\n\t"
+                     "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\t"
+                     "vcvt.f32.s32 s2, s2\n\tvcvt.f32.s32 s3, s3\n\t"
+                     "vfma.f32 s8, s0, s4\n\tvfma.f32 s9, s1, s5\n\t"
+                     "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
+                     "vstmia %[to], {s8-s11}"
+                     :
+                     : [to] "r"(to), [from] "r"(from), [a] "r"(s.a), [b] "r"(s.b), [c] "r"(s.c),
+                       [d] "r"(s.d), [scales] "r"(scales), [as] "t"(as)
+                     : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
+                       "s11");
 }
 
-/* One group of columns, or the n < 8 lines that the keys of some heads end with, for all rows. */
-static void add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
-                      size_t n_tiles, const pairs *x, size_t n, float as)
+static const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+
+/* One group of columns of all rows. lines: of the first tile, at a multiple of 64. */
+static inline __attribute__((always_inline)) void
+add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
+          const float *end, const uint32_t *codes, float as)
 {
-    static const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    const float *from = first ? zeros : out;
-    const size_t step = first ? 0 : 4;
-    for (; n_tiles; n_tiles--, scales += tile_bytes - 32, lines += tile_bytes - 64)
-        for (const uint8_t *end = lines + 64; lines < end; lines += 16, scales += 8, from += step)
-            out = add_sums(out, from, n == 8 ? SUM_GROUP(lines, x) : sum_lines(lines, x, n), scales,
-                           as);
+    pairs x[8];
+    widen(x, codes, 8);
+    do {
+        do {
+            four s = SUM_GROUP(lines, x);
+            add_sums(out, first ? zeros : out, s, scales, as);
+            out += 4;
+            scales += 8;
+            lines += 16;
+        } while ((uintptr_t)lines % 64);
+        lines += tile_bytes - 64;
+        scales += tile_bytes - 32;
+    } while (out < end);
+}
+
+static __attribute__((noinline)) void add_first(float *out, const uint8_t *scales,
+                                                const uint8_t *lines, size_t tile_bytes,
+                                                const float *end, const uint32_t *codes, float as)
+{
+    add_group(out, true, scales, lines, tile_bytes, end, codes, as);
+}
+
+static __attribute__((noinline)) void add_next(float *out, const uint8_t *scales,
+                                               const uint8_t *lines, size_t tile_bytes,
+                                               const float *end, const uint32_t *codes, float as)
+{
+    add_group(out, false, scales, lines, tile_bytes, end, codes, as);
+}
+
+/* The columns that fill no group: the end of the keys of some heads. */
+static void add_rest(float *out, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
+                     const float *end, const uint32_t *codes, size_t n, float as)
+{
+    pairs x[8];
+    widen(x, codes, n);
+    for (; out < end; lines += tile_bytes - 64, scales += tile_bytes - 32)
+        for (size_t b = 0; b < 4; b++, out += 4, lines += 16, scales += 8)
+            add_sums(out, out, sum_lines(lines, x, n), scales, as);
+}
+
+/* ---- keys of heads below 32 dimensions ------------------------------------------------------ */
+
+/* Two queries' activations of a line. */
+typedef struct two_pairs {
+    pairs a, b;
+} two_pairs;
+
+#define TIMES_ROW(mul, more, row, step)                                                            \
+    "ldr %[v], [%[line]], #" step "\n\t"                                                           \
+    "sxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t" mul " %[a" row "], %[v], r4" more(        \
+        "a" row) "\n\tsmlad %[a" row "], %[t], r5, %[a" row "]\n\t" mul                            \
+                 " %[b" row "], %[v], r6" more(                                                    \
+                     "b" row) "\n\tsmlad %[b" row "], %[t], r8, %[b" row "]\n\t"
+#define NO_SUM(s)
+#define THE_SUM(s) ", %[" s "]"
+
+/* Two rows (keys) times two queries. scales: of the rows, halves. */
+static inline void two_keys(float *out_a, float *out_b, const uint8_t *line, const uint8_t *scales,
+                            const two_pairs *x, size_t n, float as_a, float as_b)
+{
+    int32_t a0, a1, b0, b1, v, t;
+    __asm__ volatile(
+        "ldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smuad", NO_SUM, "0", "4")
+            TIMES_ROW("smuad", NO_SUM, "1", "60") "b 2f\n"
+        "1:\tldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smlad", THE_SUM, "0", "4")
+            TIMES_ROW("smlad", THE_SUM, "1", "60")
+        "2:\tsubs %[n], #1\n\tbne 1b"
+        : [a0] "=&r"(a0), [a1] "=&r"(a1), [b0] "=&r"(b0), [b1] "=&r"(b1), [v] "=&r"(v),
+          [t] "=&r"(t), [line] "+r"(line), [x] "+r"(x), [n] "+r"(n)
+        :
+        : "memory", "cc", "r4", "r5", "r6", "r8");
+    __asm__ volatile("vldr s0, [%[scales]]\n\t"
+                     "vldmia %[zeros], {s8-s11}\n\t"
+                     "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"
+                     "vmul.f32 s6, s4, %[as_b]\n\tvmul.f32 s7, s5, %[as_b]\n\t"
+                     "vmul.f32 s4, s4, %[as_a]\n\tvmul.f32 s5, s5, %[as_a]\n\t"
+                     "vmov s0, s1, %[a0], %[a1]\n\tvmov s2, s3, %[b0], %[b1]\n\t"
+                     "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\t"
+                     "vcvt.f32.s32 s2, s2\n\tvcvt.f32.s32 s3, s3\n\t"
+                     "vfma.f32 s8, s0, s4\n\tvfma.f32 s9, s1, s5\n\t"
+                     "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
+                     "vstmia %[out_a], {s8-s9}\n\tvstmia %[out_b], {s10-s11}"
+                     :
+                     : [a0] "r"(a0), [a1] "r"(a1), [b0] "r"(b0), [b1] "r"(b1),
+                       [scales] "r"(scales), [zeros] "r"(zeros), [out_a] "r"(out_a),
+                       [out_b] "r"(out_b), [as_a] "t"(as_a), [as_b] "t"(as_b)
+                     : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
+                       "s11");
+}
+
+/* All tiles for queries a and b (which may be the same). */
+static __attribute__((noinline)) void keys_of_two(float *out_a, float *out_b, const mote_acts *x,
+                                                  size_t a, size_t b, const mote_mat *w,
+                                                  size_t begin, const float *end)
+{
+    const uint32_t *codes_a = (const void *)(x->codes + a * x->code_stride);
+    const uint32_t *codes_b = (const void *)(x->codes + b * x->code_stride);
+    const float as_a = x->scales[a * x->group_stride], as_b = x->scales[b * x->group_stride];
+    const uint8_t *tile = w->data + begin * w->tile_bytes;
+    const size_t n = w->k / 4;
+    two_pairs wide[8];
+    for (size_t i = 0; i < n; i++) {
+        widen(&wide[i].a, codes_a + i, 1);
+        widen(&wide[i].b, codes_b + i, 1);
+    }
+    for (; out_a < end; tile += w->tile_bytes)
+        for (size_t r = 0; r < 16; r += 2, out_a += 2, out_b += 2)
+            two_keys(out_a, out_b, tile + 32 + 4 * r, tile + 2 * r, wide, n, as_a, as_b);
 }
 
 void mote_k_matmul_q8_dsp(float *out, size_t out_stride, const mote_acts *x, size_t n,
                           const mote_mat *w, size_t begin, size_t end)
 {
     const size_t front = mote_tile_scale_bytes(MOTE_Q8, w->group, w->k), bytes = w->tile_bytes;
-    const uint8_t *tiles = w->data + begin * bytes;
+    const uint8_t *scales = w->data + begin * bytes, *lines = scales + front;
     const unsigned shift = w->group == 64;
-    pairs wide[8];
-    for (size_t t = 0; t < n; t++, out += out_stride) {
+    for (size_t t = 0, step; t < n; t += step, out += step * out_stride) {
         const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
-        const float *as = x->scales + t * x->group_stride;
-        for (size_t g = 0; 32 * g < w->k; g++, codes += 8) {
-            size_t lines = (w->k - 32 * g) / 4;
-            lines = lines < 8 ? lines : 8;
-            widen(wide, codes, lines);
-            add_group(out, g == 0, tiles + 32 * (g >> shift), tiles + front + 512 * g, bytes, end - begin,
-                      wide, lines, as[g]);
+        const float *as = x->scales + t * x->group_stride, *to = out + 16 * (end - begin);
+        const size_t groups = w->k / 32;
+        step = 1;
+        if (groups == 0) {
+            step = t + 1 < n ? 2 : 1;
+            keys_of_two(out, out + (step - 1) * out_stride, x, t, t + step - 1, w, begin, to);
+            continue;
         }
+        add_first(out, scales, lines, bytes, to, codes, as[0]);
+        for (size_t g = 1; g < groups; g++)
+            add_next(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, to, codes + 8 * g,
+                     as[g]);
+        if (w->k % 32)
+            add_rest(out, scales + 32 * groups, lines + 512 * groups, bytes, to,
+                     codes + 8 * groups, w->k % 32 / 4, as[groups]);
     }
 }
 
@@ -206,11 +318,16 @@ values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t 
     for (size_t j = lo; j < hi; j++, v += dim) {
         const float scale = half_low(scales[j * groups]);
         const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
-#pragma GCC unroll 8
-        for (size_t d = 0; d < 8; d++) {
-            float c = (float)v[d];
-            a[d] = mote_fma(fa, c, a[d]);
-            b[d] = mote_fma(fb, c, b[d]);
+#pragma GCC unroll 4
+        for (size_t d = 0; d < 8; d += 2) {
+            register float c0 __asm__("s0"), c1 __asm__("s1");
+            __asm__("vmov s0, s1, %2, %3\n\tvcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1"
+                    : "=t"(c0), "=t"(c1)
+                    : "r"((int32_t)v[d]), "r"((int32_t)v[d + 1]));
+            a[d] = mote_fma(fa, c0, a[d]);
+            b[d] = mote_fma(fb, c0, b[d]);
+            a[d + 1] = mote_fma(fa, c1, a[d + 1]);
+            b[d + 1] = mote_fma(fb, c1, b[d + 1]);
         }
     }
     for (size_t d = 0; d < 8; d++) {
@@ -229,10 +346,11 @@ static __attribute__((noinline)) float any_exp(float x) { return mote_exp(x); }
 /* mote_exp (math.h). Where the power of two is well inside the range, the clamps do nothing and the
  * exponent is added to the bits; elsewhere that function. The coefficients come by one instruction
  * since each step of the polynomial consumes its own. */
+static const float steps[] = {0.00836891778738f, 0.041666205054f, 0.166665186035f,
+                              0.500000009542f};
+
 static inline __attribute__((always_inline)) float exp_of(float x)
 {
-    static const float steps[] = {0.00836891778738f, 0.041666205054f, 0.166665186035f,
-                                  0.500000009542f};
     register float a __asm__("s0"), b __asm__("s1"), c __asm__("s2"), d __asm__("s3");
     float t = x * 0x1.715476p+0f + MOTE_RNE_MAGIC;
     float n = t - MOTE_RNE_MAGIC;
@@ -254,15 +372,63 @@ void mote_k_silu_mul_dsp(float *y, const float *gate, const float *up, size_t n)
         y[i] = gate[i] / (1.0f + exp_of(-gate[i])) * up[i];
 }
 
+#ifdef __OPTIMIZE_SIZE__
 /* Sixteen positions, a lane's each. */
 static void add_exps(float *p, float scale, float m, float lane[16])
 {
-    for (size_t l = 0; l < 16; l++) {
-        float e = exp_of(p[l] * scale - m);
-        p[l] = e;
-        lane[l] += e;
+    for (size_t l = 0; l < 16; l++)
+        lane[l] += p[l] = exp_of(p[l] * scale - m);
+}
+#else
+#define EXP_OF(x, more)                                                                            \
+    "vmul.f32 " x ", " x ", %[scale]\n\tvsub.f32 " x ", " x ", %[m]\n\t"                           \
+    "vmul.f32 s8, " x ", %[log2e]\n\tvadd.f32 s8, s8, %[magic]\n\t"                                \
+    "vsub.f32 s9, s8, %[magic]\n\tvmov %[u], s8\n\t"                                               \
+    "vfma.f32 " x ", s9, %[high]\n\tvfma.f32 " x ", s9, %[low]\n\t"                                \
+    "vldmia %[steps], {s0-s3}\n\t"                                                                 \
+    "vfma.f32 s0, " x ", %[last]\n\tvfma.f32 s1, " x ", s0\n\t"                                    \
+    "vfma.f32 s2, " x ", s1\n\tvfma.f32 s3, " x ", s2\n\t"                                         \
+    "vmul.f32 s8, " x ", " x "\n\tvfma.f32 " x ", s3, s8\n\t"                                      \
+    "vadd.f32 " x ", " x ", %[one]\n\t"                                                            \
+    "vmov %[y], " x "\n\tadd %[y], %[y], %[u], lsl #23\n\tvmov " x ", %[y]\n\t"                    \
+    "add %[u], %[u], %[bias]\n\t" more "\n\t"
+
+/* Sixteen positions, a lane's each: exp_of, four at a time. All are at most 0, so one test tells
+ * whether any is too low. */
+static inline void add_exps(float *p, float scale, float m, float lane[16])
+{
+    for (size_t l = 0; l < 16; l += 4) {
+        uint32_t u, y, all;
+        register float a __asm__("s4"), b __asm__("s5"), c __asm__("s6"), d __asm__("s7");
+        __asm__ volatile("vldmia %[p], {s4-s7}\n\t" EXP_OF("s4", "mov %[all], %[u]")
+                             EXP_OF("s5", "orr %[all], %[u]") EXP_OF("s6", "orr %[all], %[u]")
+                                 EXP_OF("s7", "orr %[all], %[u]")
+                         : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d), [u] "=&r"(u), [y] "=&r"(y),
+                           [all] "=&r"(all)
+                         : [p] "r"(p + l), [steps] "r"(steps), [scale] "t"(scale), [m] "t"(m),
+                           [log2e] "t"(0x1.715476p+0f), [magic] "t"(MOTE_RNE_MAGIC),
+                           [high] "t"(-0x1.62e43p-1f), [low] "t"(0x1.05c61p-29f),
+                           [last] "t"(0.00139505411709f), [one] "t"(1.0f),
+                           [bias] "r"(114 - float_bits(MOTE_RNE_MAGIC))
+                         : "memory", "s0", "s1", "s2", "s3", "s8", "s9");
+        if (__builtin_expect(all > 255, 0)) {
+            a = any_exp(p[l] * scale - m);
+            float b2 = any_exp(p[l + 1] * scale - m), c2 = any_exp(p[l + 2] * scale - m);
+            float d2 = any_exp(p[l + 3] * scale - m), a2 = a;
+            p[l] = a2, p[l + 1] = b2, p[l + 2] = c2, p[l + 3] = d2;
+            lane[l] += a2, lane[l + 1] += b2, lane[l + 2] += c2, lane[l + 3] += d2;
+            continue;
+        }
+        __asm__ volatile("vstmia %[p], {s4-s7}\n\tvldmia %[lane], {s0-s3}\n\t"
+                         "vadd.f32 s0, s0, s4\n\tvadd.f32 s1, s1, s5\n\t"
+                         "vadd.f32 s2, s2, s6\n\tvadd.f32 s3, s3, s7\n\t"
+                         "vstmia %[lane], {s0-s3}"
+                         :
+                         : "t"(a), "t"(b), "t"(c), "t"(d), [p] "r"(p + l), [lane] "r"(lane + l)
+                         : "memory", "s0", "s1", "s2", "s3");
     }
 }
+#endif
 
 /* The largest of a row times a scale > 0 is the largest times it. */
 void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
@@ -287,7 +453,7 @@ void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, 
     for (; j + 16 <= hi; j += 16)
         add_exps(p + j, scale, m, lane);
     for (; j < hi; j++)
-        lane[j % 16] += p[j] = any_exp(p[j] * scale - m);
+        lane[j % 16] += p[j] = exp_of(p[j] * scale - m);
     for (size_t half = 8; half; half /= 2)
         for (size_t l = 0; l < half; l++)
             lane[l] += lane[l + half];
@@ -297,56 +463,55 @@ void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, 
 
 /* ---- activations ---------------------------------------------------------------------------- */
 
-/* A group of 32: its codes, four in a word. */
-static int32_t quantize_group(uint32_t *codes, float *scale, const float *x)
+/* A group of n <= 32, a multiple of 4: its codes, four in a word, zeros behind. */
+static int32_t quantize_group(uint32_t *codes, float *scale, const float *x, size_t n)
 {
     uint32_t top = 0;
     int32_t sum = 0;
-    for (size_t i = 0; i < 32; i++) {
-        uint32_t u = float_bits(x[i]) << 1;
-        top = u > top ? u : top;
-    }
+    for (size_t i = 0; i < n; i += 4)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++) {
+            uint32_t u = float_bits(x[i + j]) << 1;
+            top = u > top ? u : top;
+        }
     const float amax = bits_float(top >> 1);
     *scale = top >= 0xff000000u ? bits_float(0x7fc00000u) : 0.0f;
-    if (top >= 0xff000000u || amax < 0x1p-100f) {
-        for (size_t i = 0; i < 8; i++)
-            codes[i] = 0;
-        return 0;
+    size_t i = 0;
+    if (top < 0xff000000u && amax >= 0x1p-100f) {
+        *scale = amax / 127.0f;
+        const float factor = 127.0f / amax;
+        for (; i < n / 4; i++, x += 4) {
+            uint32_t w = float_bits(x[0] * factor + MOTE_RNE_MAGIC);
+            uint32_t b = float_bits(x[1] * factor + MOTE_RNE_MAGIC);
+            uint32_t c = float_bits(x[2] * factor + MOTE_RNE_MAGIC);
+            uint32_t d = float_bits(x[3] * factor + MOTE_RNE_MAGIC);
+            __asm__("bfi %0, %1, #8, #8\n\tbfi %0, %2, #16, #8\n\tbfi %0, %3, #24, #8"
+                    : "+r"(w)
+                    : "r"(b), "r"(c), "r"(d));
+            codes[i] = w;
+            if (MOTE_TYPES_GGUF) /* nobody else reads it */
+                sum = __smlad(even_bytes(w), 0x10001, __smlad(odd_bytes(w), 0x10001, sum));
+        }
     }
-    *scale = amax / 127.0f;
-    const float factor = 127.0f / amax;
-    for (size_t i = 0; i < 8; i++, x += 4) {
-        uint32_t w = float_bits(x[0] * factor + MOTE_RNE_MAGIC);
-        uint32_t b = float_bits(x[1] * factor + MOTE_RNE_MAGIC);
-        uint32_t c = float_bits(x[2] * factor + MOTE_RNE_MAGIC);
-        uint32_t d = float_bits(x[3] * factor + MOTE_RNE_MAGIC);
-        __asm__("bfi %0, %1, #8, #8\n\tbfi %0, %2, #16, #8\n\tbfi %0, %3, #24, #8"
-                : "+r"(w)
-                : "r"(b), "r"(c), "r"(d));
-        codes[i] = w;
-        sum = __smlad(even_bytes(w), 0x10001, __smlad(odd_bytes(w), 0x10001, sum));
-    }
+    for (; i < 8; i++)
+        codes[i] = 0;
     return sum;
 }
 
 void mote_k_quantize_dsp(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n)
 {
     const size_t n_codes = mote_round_up(n, 64);
-    float last[32];
-    for (size_t at = 0; at < n_codes; at += 32, x += 32, codes += 32) {
-        const float *from = x;
-        if (at >= n) {
-            memset(codes, 0, 32);
-            *scales++ = 0.0f;
-            *sums++ = 0;
-            continue;
-        }
-        if (at + 32 > n) {
-            memset(last, 0, sizeof last);
-            memcpy(last, x, (n - at) * sizeof *last);
+    for (size_t at = 0; at < n_codes; at += 32, codes += 32) {
+        size_t left = at < n ? n - at : 0;
+        const float *from = x + at;
+        float last[32];
+        if (left < 32 && left % 4) {
+            memcpy(last, from, left * sizeof *last);
+            for (; left % 4; left++)
+                last[left] = 0.0f;
             from = last;
         }
-        *sums++ = quantize_group((uint32_t *)(void *)codes, scales++, from);
+        *sums++ = quantize_group((uint32_t *)(void *)codes, scales++, from, left < 32 ? left : 32);
     }
 }
 #endif
