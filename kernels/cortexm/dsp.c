@@ -308,32 +308,42 @@ static inline float half_low(uint32_t two)
     return x;
 }
 
+#define ZERO(s) "vmov.f32 " s ", %[zero]\n\t"
+/* Dimensions i and i + 1: a's and b's sums += factor * code. */
+#define ADD_VALUES(i, a0, b0, a1, b1)                                                              \
+    "ldrsb %[c], [%[v], #" #i "]\n\tldrsb %[e], [%[v], #" #i "+1]\n\t"                             \
+    "vmov s4, s5, %[c], %[e]\n\tvcvt.f32.s32 s4, s4\n\tvcvt.f32.s32 s5, s5\n\t"                    \
+    "vfma.f32 " a0 ", s1, s4\n\tvfma.f32 " b0 ", s2, s4\n\t"                                       \
+    "vfma.f32 " a1 ", s1, s5\n\tvfma.f32 " b1 ", s2, s5\n\t"
+
 /* Eight dimensions of two queries that see the same positions. */
 static inline __attribute__((always_inline)) void
 values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t lo, size_t hi,
          const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
 {
-    float a[8] = {0.0f}, b[8] = {0.0f};
+    const float *pa = p + lo, *pb = pa + p_stride;
+    size_t n = hi - lo, step = 2 * groups;
+    int32_t c, e;
     v += lo * dim;
-    for (size_t j = lo; j < hi; j++, v += dim) {
-        const float scale = half_low(scales[j * groups]);
-        const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
-#pragma GCC unroll 4
-        for (size_t d = 0; d < 8; d += 2) {
-            register float c0 __asm__("s0"), c1 __asm__("s1");
-            __asm__("vmov s0, s1, %2, %3\n\tvcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1"
-                    : "=t"(c0), "=t"(c1)
-                    : "r"((int32_t)v[d]), "r"((int32_t)v[d + 1]));
-            a[d] = mote_fma(fa, c0, a[d]);
-            b[d] = mote_fma(fb, c0, b[d]);
-            a[d + 1] = mote_fma(fa, c1, a[d + 1]);
-            b[d + 1] = mote_fma(fb, c1, b[d + 1]);
-        }
-    }
-    for (size_t d = 0; d < 8; d++) {
-        out[d] = a[d];
-        out[out_stride + d] = b[d];
-    }
+    scales += lo * groups;
+    __asm__ volatile(
+        ZERO("s16") ZERO("s17") ZERO("s18") ZERO("s19") ZERO("s20") ZERO("s21") ZERO("s22")
+            ZERO("s23") ZERO("s24") ZERO("s25") ZERO("s26") ZERO("s27") ZERO("s28") ZERO("s29")
+                ZERO("s30") ZERO("s31") "\n"
+        "1:\tldrh %[c], [%[scales]]\n\tadd %[scales], %[step]\n\t"
+        "vmov s0, %[c]\n\tvcvtb.f32.f16 s0, s0\n\t"
+        "vldmia %[pa]!, {s1}\n\tvldmia %[pb]!, {s2}\n\t"
+        "vmul.f32 s1, s1, s0\n\tvmul.f32 s2, s2, s0\n\t" ADD_VALUES(0, "s16", "s24", "s17", "s25")
+            ADD_VALUES(2, "s18", "s26", "s19", "s27") ADD_VALUES(4, "s20", "s28", "s21", "s29")
+                ADD_VALUES(6, "s22", "s30", "s23", "s31") "add %[v], %[dim]\n\t"
+        "subs %[n], #1\n\tbne 1b\n\t"
+        "vstmia %[out_a], {s16-s23}\n\tvstmia %[out_b], {s24-s31}"
+        : [c] "=&r"(c), [e] "=&r"(e), [scales] "+r"(scales), [pa] "+r"(pa), [pb] "+r"(pb),
+          [v] "+r"(v), [n] "+r"(n)
+        : [zero] "t"(0.0f), [step] "r"(step), [dim] "r"(dim), [out_a] "r"(out),
+          [out_b] "r"(out + out_stride)
+        : "memory", "cc", "s0", "s1", "s2", "s4", "s5", "s16", "s17", "s18", "s19", "s20", "s21",
+          "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30", "s31");
 }
 
 #define VALUES_Q8 mote_k_values_q8_dsp
@@ -430,11 +440,38 @@ static inline void add_exps(float *p, float scale, float m, float lane[16])
 }
 #endif
 
+static inline float largest(const float *p, size_t n)
+{
+    float m = p[0];
+    size_t i = n & 3;
+    for (size_t j = 1; j < i; j++)
+        m = mote_fmax(p[j], m);
+    for (p += i; i < n; i += 4)
+#if __ARM_ARCH >= 8 || __ARM_FP & 8 /* FPv5 */
+        __asm__("vldmia %[p]!, {s0-s3}\n\t"
+                "vmaxnm.f32 s0, s0, s1\n\tvmaxnm.f32 s2, s2, s3\n\t"
+                "vmaxnm.f32 s0, s0, s2\n\tvmaxnm.f32 %[m], %[m], s0"
+                : [m] "+t"(m), [p] "+r"(p)
+                :
+                : "memory", "s0", "s1", "s2", "s3");
+#else
+        __asm__("vldmia %[p]!, {s0-s3}\n\t"
+                "vcmp.f32 s0, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s0\n\t"
+                "vcmp.f32 s1, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s1\n\t"
+                "vcmp.f32 s2, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s2\n\t"
+                "vcmp.f32 s3, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s3"
+                : [m] "+t"(m), [p] "+r"(p)
+                :
+                : "memory", "cc", "s0", "s1", "s2", "s3");
+#endif
+    return m;
+}
+
 /* The largest of a row times a scale > 0 is the largest times it. */
 void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
                         float *sum)
 {
-    float lane[16] = {0.0f}, m = p[lo];
+    float lane[16] = {0.0f}, m;
     size_t j = lo;
     if (MOTE_LAYER_KINDS && cap > 0.0f)
         for (; j < hi; j++)
@@ -444,10 +481,7 @@ void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, 
             p[j] *= scale;
     if (j == hi)
         scale = 1.0f;
-    for (j = lo; j < hi; j++)
-        if (__builtin_expect(p[j] > m, 0))
-            m = p[j];
-    m *= scale;
+    m = largest(p + lo, hi - lo) * scale;
     for (j = lo; j < hi && j % 16; j++)
         lane[j % 16] += p[j] = any_exp(p[j] * scale - m);
     for (; j + 16 <= hi; j += 16)
