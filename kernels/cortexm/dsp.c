@@ -49,22 +49,18 @@ static inline four sum_lines(const uint8_t *line, const pairs *x, size_t n)
     four s = {0, 0, 0, 0};
     int32_t e, o, v, w, t;
     for (; n; n--)
-        __asm__ volatile("ldrd %[e], %[o], [%[x]], #8\n\t"
-                "ldrd %[v], %[w], [%[line]]\n\t" ADD_TWO("a", "b")
-                "ldrd %[v], %[w], [%[line], #8]\n\t" ADD_TWO("c", "d")
-                "add %[line], #64"
-                : [a] "+r"(s.a), [b] "+r"(s.b), [c] "+r"(s.c), [d] "+r"(s.d), [line] "+r"(line),
-                  [x] "+r"(x), [e] "=&r"(e), [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w),
-                  [t] "=&r"(t)
-                :
-                : "memory", "cc");
+        __asm__ volatile(
+            "ldrd %[e], %[o], [%[x]], #8\n\t"
+            "ldrd %[v], %[w], [%[line]]\n\t" ADD_TWO(
+                "a", "b") "ldrd %[v], %[w], [%[line], #8]\n\t" ADD_TWO("c", "d") "add %[line], #64"
+            : [a] "+r"(s.a), [b] "+r"(s.b), [c] "+r"(s.c), [d] "+r"(s.d), [line] "+r"(line),
+              [x] "+r"(x), [e] "=&r"(e), [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+            :
+            : "memory", "cc");
     return s;
 }
 
-#ifdef __OPTIMIZE_SIZE__
-#define SUM_GROUP(line, x) sum_lines(line, x, 8)
-#else
-#define SUM_GROUP(line, x) sum_group(line, x)
+#ifndef __OPTIMIZE_SIZE__
 #define FIRST_TWO(a, b)                                                                            \
     "sxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t"                                           \
     "smuad %[" a "], %[v], %[e]\n\tsmlad %[" a "], %[t], %[o], %[" a "]\n\t"                       \
@@ -72,22 +68,22 @@ static inline four sum_lines(const uint8_t *line, const pairs *x, size_t n)
     "smuad %[" b "], %[w], %[e]\n\tsmlad %[" b "], %[t], %[o], %[" b "]\n\t"
 #define LINE(i, two)                                                                               \
     "ldrd %[e], %[o], %[x" #i "]\n\t"                                                              \
-    "ldrd %[v], %[w], [%[line], #64*" #i "]\n\t" two("a", "b")                                     \
-    "ldrd %[v], %[w], [%[line], #64*" #i "+8]\n\t" two("c", "d")
+    "ldrd %[v], %[w], [%[line], #64*" #i                                                           \
+    "]\n\t" two("a", "b") "ldrd %[v], %[w], [%[line], #64*" #i "+8]\n\t" two("c", "d")
 
 /* The eight lines of a group at once. */
 static inline __attribute__((always_inline)) four sum_group(const uint8_t *line, const pairs *x)
 {
     four s;
     int32_t e, o, v, w, t;
-    __asm__ volatile(LINE(0, FIRST_TWO) LINE(1, ADD_TWO) LINE(2, ADD_TWO) LINE(3, ADD_TWO)
-                         LINE(4, ADD_TWO) LINE(5, ADD_TWO) LINE(6, ADD_TWO) LINE(7, ADD_TWO)
-                     : [a] "=&r"(s.a), [b] "=&r"(s.b), [c] "=&r"(s.c), [d] "=&r"(s.d),
-                       [e] "=&r"(e), [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
-                     : [line] "r"(line), [x0] "m"(x[0]), [x1] "m"(x[1]), [x2] "m"(x[2]),
-                       [x3] "m"(x[3]), [x4] "m"(x[4]), [x5] "m"(x[5]), [x6] "m"(x[6]),
-                       [x7] "m"(x[7])
-                     : "memory");
+    __asm__ volatile(
+        LINE(0, FIRST_TWO) LINE(1, ADD_TWO) LINE(2, ADD_TWO) LINE(3, ADD_TWO) LINE(4, ADD_TWO)
+            LINE(5, ADD_TWO) LINE(6, ADD_TWO) LINE(7, ADD_TWO)
+        : [a] "=&r"(s.a), [b] "=&r"(s.b), [c] "=&r"(s.c), [d] "=&r"(s.d), [e] "=&r"(e),
+          [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+        : [line] "r"(line), [x0] "m"(x[0]), [x1] "m"(x[1]), [x2] "m"(x[2]), [x3] "m"(x[3]),
+          [x4] "m"(x[4]), [x5] "m"(x[5]), [x6] "m"(x[6]), [x7] "m"(x[7])
+        : "memory");
     return s;
 }
 #endif
@@ -114,6 +110,19 @@ static inline void add_sums(float *to, const float *from, four s, const uint8_t 
                        "s11");
 }
 
+/* n lines of columns that fill no group, the end of the keys of some heads; or, in a build for
+ * size, all there are. */
+static void add_lines(float *out, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
+                      const float *end, const uint32_t *codes, size_t n, float as)
+{
+    pairs x[8];
+    widen(x, codes, n);
+    for (; out < end; lines += tile_bytes - 64, scales += tile_bytes - 32)
+        for (size_t b = 0; b < 4; b++, out += 4, lines += 16, scales += 8)
+            add_sums(out, out, sum_lines(lines, x, n), scales, as);
+}
+
+#ifndef __OPTIMIZE_SIZE__
 static const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 
 /* One group of columns of all rows. lines: of the first tile, at a multiple of 64. */
@@ -125,7 +134,7 @@ add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, s
     widen(x, codes, 8);
     do {
         do {
-            four s = SUM_GROUP(lines, x);
+            four s = sum_group(lines, x);
             add_sums(out, first ? zeros : out, s, scales, as);
             out += 4;
             scales += 8;
@@ -150,17 +159,6 @@ static __attribute__((noinline)) void add_next(float *out, const uint8_t *scales
     add_group(out, false, scales, lines, tile_bytes, end, codes, as);
 }
 
-/* The columns that fill no group: the end of the keys of some heads. */
-static void add_rest(float *out, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
-                     const float *end, const uint32_t *codes, size_t n, float as)
-{
-    pairs x[8];
-    widen(x, codes, n);
-    for (; out < end; lines += tile_bytes - 64, scales += tile_bytes - 32)
-        for (size_t b = 0; b < 4; b++, out += 4, lines += 16, scales += 8)
-            add_sums(out, out, sum_lines(lines, x, n), scales, as);
-}
-
 /* ---- keys of heads below 32 dimensions ------------------------------------------------------ */
 
 /* Two queries' activations of a line. */
@@ -170,10 +168,10 @@ typedef struct two_pairs {
 
 #define TIMES_ROW(mul, more, row, step)                                                            \
     "ldr %[v], [%[line]], #" step "\n\t"                                                           \
-    "sxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t" mul " %[a" row "], %[v], r4" more(        \
-        "a" row) "\n\tsmlad %[a" row "], %[t], r5, %[a" row "]\n\t" mul                            \
-                 " %[b" row "], %[v], r6" more(                                                    \
-                     "b" row) "\n\tsmlad %[b" row "], %[t], r8, %[b" row "]\n\t"
+    "sxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t" mul " %[a" row                            \
+    "], %[v], r4" more("a" row) "\n\tsmlad %[a" row "], %[t], r5, %[a" row "]\n\t" mul " %[b" row  \
+                                "], %[v], r6" more("b" row) "\n\tsmlad %[b" row                    \
+                                                            "], %[t], r8, %[b" row "]\n\t"
 #define NO_SUM(s)
 #define THE_SUM(s) ", %[" s "]"
 
@@ -183,17 +181,17 @@ static inline void two_keys(float *out_a, float *out_b, const uint8_t *line, con
 {
     int32_t a0, a1, b0, b1, v, t;
     __asm__ volatile(
-        "ldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smuad", NO_SUM, "0", "4")
-            TIMES_ROW("smuad", NO_SUM, "1", "60") "b 2f\n"
-        "1:\tldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smlad", THE_SUM, "0", "4")
-            TIMES_ROW("smlad", THE_SUM, "1", "60")
-        "2:\tsubs %[n], #1\n\tbne 1b"
+        "ldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smuad", NO_SUM, "0", "4") TIMES_ROW(
+            "smuad", NO_SUM, "1",
+            "60") "b 2f\n"
+                  "1:\tldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smlad", THE_SUM, "0", "4")
+                      TIMES_ROW("smlad", THE_SUM, "1", "60") "2:\tsubs %[n], #1\n\tbne 1b"
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [b0] "=&r"(b0), [b1] "=&r"(b1), [v] "=&r"(v),
           [t] "=&r"(t), [line] "+r"(line), [x] "+r"(x), [n] "+r"(n)
         :
         : "memory", "cc", "r4", "r5", "r6", "r8");
     __asm__ volatile("vldr s0, [%[scales]]\n\t"
-                     "vldmia %[zeros], {s8-s11}\n\t"
+                     "vldmia %[null], {s8-s11}\n\t"
                      "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"
                      "vmul.f32 s6, s4, %[as_b]\n\tvmul.f32 s7, s5, %[as_b]\n\t"
                      "vmul.f32 s4, s4, %[as_a]\n\tvmul.f32 s5, s5, %[as_a]\n\t"
@@ -204,9 +202,9 @@ static inline void two_keys(float *out_a, float *out_b, const uint8_t *line, con
                      "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
                      "vstmia %[out_a], {s8-s9}\n\tvstmia %[out_b], {s10-s11}"
                      :
-                     : [a0] "r"(a0), [a1] "r"(a1), [b0] "r"(b0), [b1] "r"(b1),
-                       [scales] "r"(scales), [zeros] "r"(zeros), [out_a] "r"(out_a),
-                       [out_b] "r"(out_b), [as_a] "t"(as_a), [as_b] "t"(as_b)
+                     : [a0] "r"(a0), [a1] "r"(a1), [b0] "r"(b0), [b1] "r"(b1), [scales] "r"(scales),
+                       [null] "r"(zeros), [out_a] "r"(out_a), [out_b] "r"(out_b), [as_a] "t"(as_a),
+                       [as_b] "t"(as_b)
                      : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
                        "s11");
 }
@@ -231,29 +229,47 @@ static __attribute__((noinline)) void keys_of_two(float *out_a, float *out_b, co
             two_keys(out_a, out_b, tile + 32 + 4 * r, tile + 2 * r, wide, n, as_a, as_b);
 }
 
+#endif
+
+/* One row of activations. */
+static void times_row(float *out, const mote_acts *x, size_t t, const mote_mat *w, size_t begin,
+                      const float *end)
+{
+    const size_t bytes = w->tile_bytes, groups = w->k / 32, rest = w->k % 32 / 4;
+    const uint8_t *scales = w->data + begin * bytes;
+    const uint8_t *lines = scales + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
+    const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
+    const float *as = x->scales + t * x->group_stride;
+    const unsigned shift = w->group == 64;
+    size_t g = 0;
+#ifdef __OPTIMIZE_SIZE__
+    memset(out, 0, (size_t)((const uint8_t *)end - (const uint8_t *)out));
+    for (; g < groups; g++)
+        add_lines(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g, 8,
+                  as[g]);
+#else
+    add_first(out, scales, lines, bytes, end, codes, as[0]);
+    for (g = 1; g < groups; g++)
+        add_next(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g,
+                 as[g]);
+#endif
+    if (rest)
+        add_lines(out, scales + 32 * g, lines + 512 * g, bytes, end, codes + 8 * g, rest, as[g]);
+}
+
 void mote_k_matmul_q8_dsp(float *out, size_t out_stride, const mote_acts *x, size_t n,
                           const mote_mat *w, size_t begin, size_t end)
 {
-    const size_t front = mote_tile_scale_bytes(MOTE_Q8, w->group, w->k), bytes = w->tile_bytes;
-    const uint8_t *scales = w->data + begin * bytes, *lines = scales + front;
-    const unsigned shift = w->group == 64;
-    for (size_t t = 0, step; t < n; t += step, out += step * out_stride) {
-        const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
-        const float *as = x->scales + t * x->group_stride, *to = out + 16 * (end - begin);
-        const size_t groups = w->k / 32;
-        step = 1;
-        if (groups == 0) {
+    for (size_t t = 0, step = 1; t < n; t += step, out += step * out_stride) {
+        const float *to = out + 16 * (end - begin);
+#ifndef __OPTIMIZE_SIZE__
+        if (w->k < 32) {
             step = t + 1 < n ? 2 : 1;
             keys_of_two(out, out + (step - 1) * out_stride, x, t, t + step - 1, w, begin, to);
             continue;
         }
-        add_first(out, scales, lines, bytes, to, codes, as[0]);
-        for (size_t g = 1; g < groups; g++)
-            add_next(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, to, codes + 8 * g,
-                     as[g]);
-        if (w->k % 32)
-            add_rest(out, scales + 32 * groups, lines + 512 * groups, bytes, to,
-                     codes + 8 * groups, w->k % 32 / 4, as[groups]);
+#endif
+        times_row(out, x, t, w, begin, to);
     }
 }
 
@@ -327,17 +343,20 @@ values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t 
     v += lo * dim;
     scales += lo * groups;
     __asm__ volatile(
-        ZERO("s16") ZERO("s17") ZERO("s18") ZERO("s19") ZERO("s20") ZERO("s21") ZERO("s22")
-            ZERO("s23") ZERO("s24") ZERO("s25") ZERO("s26") ZERO("s27") ZERO("s28") ZERO("s29")
-                ZERO("s30") ZERO("s31") "\n"
-        "1:\tldrh %[c], [%[scales]]\n\tadd %[scales], %[step]\n\t"
-        "vmov s0, %[c]\n\tvcvtb.f32.f16 s0, s0\n\t"
-        "vldmia %[pa]!, {s1}\n\tvldmia %[pb]!, {s2}\n\t"
-        "vmul.f32 s1, s1, s0\n\tvmul.f32 s2, s2, s0\n\t" ADD_VALUES(0, "s16", "s24", "s17", "s25")
-            ADD_VALUES(2, "s18", "s26", "s19", "s27") ADD_VALUES(4, "s20", "s28", "s21", "s29")
-                ADD_VALUES(6, "s22", "s30", "s23", "s31") "add %[v], %[dim]\n\t"
-        "subs %[n], #1\n\tbne 1b\n\t"
-        "vstmia %[out_a], {s16-s23}\n\tvstmia %[out_b], {s24-s31}"
+        ZERO("s16") ZERO("s17") ZERO("s18") ZERO("s19") ZERO("s20") ZERO("s21") ZERO("s22") ZERO(
+            "s23") ZERO("s24") ZERO("s25") ZERO("s26") ZERO("s27") ZERO("s28") ZERO("s29")
+            ZERO("s30") ZERO(
+                "s31") "\n"
+                       "1:\tldrh %[c], [%[scales]]\n\tadd %[scales], %[step]\n\t"
+                       "vmov s0, %[c]\n\tvcvtb.f32.f16 s0, s0\n\t"
+                       "vldmia %[pa]!, {s1}\n\tvldmia %[pb]!, {s2}\n\t"
+                       "vmul.f32 s1, s1, s0\n\tvmul.f32 s2, s2, s0\n\t" ADD_VALUES(
+                           0, "s16", "s24", "s17", "s25") ADD_VALUES(2, "s18", "s26", "s19", "s27")
+                           ADD_VALUES(4, "s20", "s28", "s21", "s29") ADD_VALUES(
+                               6, "s22", "s30", "s23",
+                               "s31") "add %[v], %[dim]\n\t"
+                                      "subs %[n], #1\n\tbne 1b\n\t"
+                                      "vstmia %[out_a], {s16-s23}\n\tvstmia %[out_b], {s24-s31}"
         : [c] "=&r"(c), [e] "=&r"(e), [scales] "+r"(scales), [pa] "+r"(pa), [pb] "+r"(pb),
           [v] "+r"(v), [n] "+r"(n)
         : [zero] "t"(0.0f), [step] "r"(step), [dim] "r"(dim), [out_a] "r"(out),
@@ -349,6 +368,7 @@ values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t 
 #define VALUES_Q8 mote_k_values_q8_dsp
 #include "kernels/cortexm/values_q8.inc"
 
+#ifndef __OPTIMIZE_SIZE__
 /* ---- exp ------------------------------------------------------------------------------------ */
 
 static __attribute__((noinline)) float any_exp(float x) { return mote_exp(x); }
@@ -356,8 +376,7 @@ static __attribute__((noinline)) float any_exp(float x) { return mote_exp(x); }
 /* mote_exp (math.h). Where the power of two is well inside the range, the clamps do nothing and the
  * exponent is added to the bits; elsewhere that function. The coefficients come by one instruction
  * since each step of the polynomial consumes its own. */
-static const float steps[] = {0.00836891778738f, 0.041666205054f, 0.166665186035f,
-                              0.500000009542f};
+static const float steps[] = {0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f};
 
 static inline __attribute__((always_inline)) float exp_of(float x)
 {
@@ -382,20 +401,12 @@ void mote_k_silu_mul_dsp(float *y, const float *gate, const float *up, size_t n)
         y[i] = gate[i] / (1.0f + exp_of(-gate[i])) * up[i];
 }
 
-#ifdef __OPTIMIZE_SIZE__
-/* Sixteen positions, a lane's each. */
-static void add_exps(float *p, float scale, float m, float lane[16])
-{
-    for (size_t l = 0; l < 16; l++)
-        lane[l] += p[l] = exp_of(p[l] * scale - m);
-}
-#else
 #define EXP_OF(x, more)                                                                            \
     "vmul.f32 " x ", " x ", %[scale]\n\tvsub.f32 " x ", " x ", %[m]\n\t"                           \
     "vmul.f32 s8, " x ", %[log2e]\n\tvadd.f32 s8, s8, %[magic]\n\t"                                \
     "vsub.f32 s9, s8, %[magic]\n\tvmov %[u], s8\n\t"                                               \
     "vfma.f32 " x ", s9, %[high]\n\tvfma.f32 " x ", s9, %[low]\n\t"                                \
-    "vldmia %[steps], {s0-s3}\n\t"                                                                 \
+    "vldmia %[table], {s0-s3}\n\t"                                                                 \
     "vfma.f32 s0, " x ", %[last]\n\tvfma.f32 s1, " x ", s0\n\t"                                    \
     "vfma.f32 s2, " x ", s1\n\tvfma.f32 s3, " x ", s2\n\t"                                         \
     "vmul.f32 s8, " x ", " x "\n\tvfma.f32 " x ", s3, s8\n\t"                                      \
@@ -410,17 +421,16 @@ static inline void add_exps(float *p, float scale, float m, float lane[16])
     for (size_t l = 0; l < 16; l += 4) {
         uint32_t u, y, all;
         register float a __asm__("s4"), b __asm__("s5"), c __asm__("s6"), d __asm__("s7");
-        __asm__ volatile("vldmia %[p], {s4-s7}\n\t" EXP_OF("s4", "mov %[all], %[u]")
-                             EXP_OF("s5", "orr %[all], %[u]") EXP_OF("s6", "orr %[all], %[u]")
-                                 EXP_OF("s7", "orr %[all], %[u]")
-                         : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d), [u] "=&r"(u), [y] "=&r"(y),
-                           [all] "=&r"(all)
-                         : [p] "r"(p + l), [steps] "r"(steps), [scale] "t"(scale), [m] "t"(m),
-                           [log2e] "t"(0x1.715476p+0f), [magic] "t"(MOTE_RNE_MAGIC),
-                           [high] "t"(-0x1.62e43p-1f), [low] "t"(0x1.05c61p-29f),
-                           [last] "t"(0.00139505411709f), [one] "t"(1.0f),
-                           [bias] "r"(114 - float_bits(MOTE_RNE_MAGIC))
-                         : "memory", "s0", "s1", "s2", "s3", "s8", "s9");
+        __asm__ volatile(
+            "vldmia %[p], {s4-s7}\n\t" EXP_OF("s4", "mov %[all], %[u]")
+                EXP_OF("s5", "orr %[all], %[u]") EXP_OF("s6", "orr %[all], %[u]")
+                    EXP_OF("s7", "orr %[all], %[u]")
+            : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d), [u] "=&r"(u), [y] "=&r"(y), [all] "=&r"(all)
+            : [p] "r"(p + l), [table] "r"(steps), [scale] "t"(scale), [m] "t"(m),
+              [log2e] "t"(0x1.715476p+0f), [magic] "t"(MOTE_RNE_MAGIC), [high] "t"(-0x1.62e43p-1f),
+              [low] "t"(0x1.05c61p-29f), [last] "t"(0.00139505411709f), [one] "t"(1.0f),
+              [bias] "r"(114 - float_bits(MOTE_RNE_MAGIC))
+            : "memory", "s0", "s1", "s2", "s3", "s8", "s9");
         if (__builtin_expect(all > 255, 0)) {
             a = any_exp(p[l] * scale - m);
             float b2 = any_exp(p[l + 1] * scale - m), c2 = any_exp(p[l + 2] * scale - m);
@@ -438,8 +448,6 @@ static inline void add_exps(float *p, float scale, float m, float lane[16])
                          : "memory", "s0", "s1", "s2", "s3");
     }
 }
-#endif
-
 static inline float largest(const float *p, size_t n)
 {
     float m = p[0];
@@ -548,4 +556,5 @@ void mote_k_quantize_dsp(int8_t *codes, float *scales, int32_t *sums, const floa
         *sums++ = quantize_group((uint32_t *)(void *)codes, scales++, from, left < 32 ? left : 32);
     }
 }
+#endif
 #endif

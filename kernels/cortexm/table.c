@@ -15,6 +15,10 @@
 #define TIER_NAME "mve"
 #define SOFTMAX mote_k_softmax_mve
 #define ROW_FN(name) mote_k_##name##_mve
+#elif MOTE_DSP && defined(__OPTIMIZE_SIZE__)
+#define TIER_NAME "dsp"
+#define SOFTMAX softmax_fixed
+#define ROW_FN(name) name##_fixed
 #elif MOTE_DSP
 #define TIER_NAME "dsp"
 #define SOFTMAX mote_k_softmax_dsp
