@@ -67,6 +67,10 @@
 #ifndef MOTE_GUESSES
 #define MOTE_GUESSES MOTE_FEATURE
 #endif
+/* What a pass shows of itself: mote_hooks.trace and .input; without, they are never called. */
+#ifndef MOTE_WATCH
+#define MOTE_WATCH MOTE_FEATURE
+#endif
 /* CRC32C by tables of 8 KiB; without, by one of 64 bytes. */
 #ifndef MOTE_FAST_CRC
 #define MOTE_FAST_CRC MOTE_FEATURE

@@ -44,7 +44,8 @@ static bool is_supported(const tok_header *h)
     bool steps = h->n_norms || h->flags & (TOK_NFC | TOK_SPLIT_BLANKS);
     for (uint32_t i = 0; i < h->n_steps && i < TOK_MAX_STEPS; i++)
         steps |= h->steps[i].kind != TOK_STEP_WORDS;
-    return (MOTE_TEXT_STEPS || !steps) && (MOTE_TEXT_TRIES || h->model == TOK_BPE);
+    bool bpe = h->model == TOK_BPE && !(h->flags & (TOK_JOIN_SPACE | TOK_WORDS | TOK_STRIP_FIRST));
+    return (MOTE_TEXT_STEPS || !steps) && (MOTE_TEXT_TRIES || bpe);
 }
 
 static bool needs_classes(const tok_header *h)

@@ -50,9 +50,9 @@ CC := $(CROSS)gcc
 FEATURES ?= -DMOTE_TYPE_Q4=1
 N_CTX    ?= 256
 ARENA_BYTES ?= 112000
-OPT      ?= -Os
+OPT      ?= -Os -fno-move-loop-invariants
 # Products and attention are worth -O2; a build for size leaves them at -Os.
-KERNEL_OPT ?= -O2 -fno-schedule-insns
+KERNEL_OPT ?= -O2 -fmove-loop-invariants -fno-schedule-insns
 
 CFLAGS = -std=gnu11 $(CPU) $(OPT) -g -ffreestanding -ffunction-sections -fdata-sections \
     -fno-tree-loop-distribute-patterns -ffp-contract=off -fno-math-errno -fno-trapping-math \
