@@ -176,16 +176,21 @@ static inline float32x4_t exp4(float32x4_t x)
 void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
                         float *sum)
 {
-    float lane[16] = {0.0f}, m = -__builtin_inff();
+    float lane[16] = {0.0f}, m;
     size_t body = (lo + 15) / 16 * 16, tail = hi / 16 * 16;
-    if (cap > 0.0f)
+    if (MOTE_LAYER_KINDS && cap > 0.0f) {
         for (size_t j = lo; j < hi; j++)
             p[j] = cap * mote_tanh(p[j] * scale / cap);
-    else
-        for (size_t j = lo; j < hi; j++)
-            p[j] *= scale;
-    for (size_t j = lo; j < hi; j++)
-        m = mote_fmax(p[j], m);
+        scale = 1.0f;
+    }
+    float32x4_t top = vdupq_n_f32(-__builtin_inff());
+    for (size_t j = lo; j < hi; j += 4) {
+        mve_pred16_t some = vctp32q((uint32_t)(hi - j));
+        float32x4_t s = vmulq_n_f32(vldrwq_z_f32(p + j, some), scale);
+        vstrwq_p_f32(p + j, s, some);
+        top = vmaxnmq_m_f32(top, top, s, some);
+    }
+    m = vmaxnmvq_f32(-__builtin_inff(), top);
     for (size_t j = lo; j < hi && j < body; j++)
         lane[j % 16] += p[j] = mote_exp(p[j] - m);
     for (size_t j = body; j < tail; j += 4) {
@@ -225,7 +230,8 @@ values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t 
     float32x4_t a0 = vdupq_n_f32(0.0f), a1 = a0, b0 = a0, b1 = a0;
     v += lo * dim;
     for (size_t j = lo; j < hi; j++, v += dim) {
-        const float scale = mote_f16_to_f32(scales[j * groups]);
+        float scale;
+        __asm__("vmov %0, %1\n\tvcvtb.f32.f16 %0, %0" : "=t"(scale) : "r"(scales[j * groups]));
         const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
         float32x4_t c0 = vcvtq_f32_s32(vldrbq_s32(v)), c1 = vcvtq_f32_s32(vldrbq_s32(v + 4));
         a0 = vfmaq_n_f32(a0, c0, fa);

@@ -82,7 +82,7 @@ def emulate(target, elf):
          "none", "-chardev", "stdio,id=sh", "-semihosting-config",
          "enable=on,target=native,chardev=sh", "-icount", "shift=0", "-kernel", str(elf)],
         capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL)
-    found = dict(re.findall(r"^(hash|mean|arena|stack|tier|sampled) (\S+)$", done.stdout, re.M))
+    found = dict(re.findall(r"^(hash|mean|arena|stack|tier|sampled|encoded) (\S+)$", done.stdout, re.M))
     text = re.search(r"^text (.*?)\nhash ", done.stdout, re.M | re.S)
     found["text"] = text[1] if text else None
     found["done"] = done.returncode == 0 and done.stdout.endswith("done\n")
@@ -104,7 +104,13 @@ def expected(model):
     ids = json.dumps({"ids": answers[0]["greedy"]})
     text = subprocess.run([MOTE, "detokenize", model, "--jsonl", "--skip-special"], input=ids,
                           capture_output=True, text=True, check=True).stdout
-    return answers[0]["hash"], json.loads(text)["text"]
+    prompt = json.dumps({"text": "Once upon a time"})
+    ids = json.loads(subprocess.run([MOTE, "tokenize", model, "--jsonl"], input=prompt,
+                                    capture_output=True, text=True, check=True).stdout)["ids"]
+    encoded = 0xcbf29ce484222325
+    for byte in b"".join(i.to_bytes(4, "little") for i in ids):
+        encoded = (encoded ^ byte) * 0x100000001b3 % 2**64
+    return answers[0]["hash"], json.loads(text)["text"], f"{encoded:016x}"
 
 
 def check_run(target, folder, model, want, is_story):
@@ -116,6 +122,7 @@ def check_run(target, folder, model, want, is_story):
         return
     check(f"{name}: hash", got["hash"] == want[0], f"{got['hash']}, tier {got['tier']}")
     check(f"{name}: text", got["text"].strip() == want[1].strip())
+    check(f"{name}: ids of a text", got["encoded"] == want[2], got["encoded"])
     detail = f"{int(got['mean']):,} a token, arena {int(got['arena']):,} bytes"
     header = pathlib.Path(f"{model}.h").read_text()
     sizes = re.findall(r"_(?:MODEL|TOKENIZER|SESSION)_BYTES (\d+)u", header)
