@@ -20,13 +20,15 @@ import budgets  # noqa: E402
 MOTE = ROOT / os.environ.get("MOTE_BUILD", "build/release") / "mote"
 OUT = ROOT / "build/firmware"
 # target: machine of qemu-system, most instructions a token (mean of 200, stories260K in q8;
-# q4: 1.6 times that)
+# q4: twice that). The goals, 0.80 million and 0.30 for the M55, are not met yet: it says so.
 TARGETS = {
-    "m4f": ("mps2-an386", 1.25e6), "stm32f405": ("netduinoplus2", 1.25e6),
-    "m7": ("mps2-an500", 1.22e6), "m33": ("mps2-an505", 1.27e6), "m55": ("mps3-an547", 0.55e6),
+    "m4f": ("mps2-an386", 0.88e6), "stm32f405": ("netduinoplus2", 0.88e6),
+    "m7": ("mps2-an500", 0.88e6), "m33": ("mps2-an505", 0.88e6), "m55": ("mps3-an547", 0.42e6),
     "rv32imafc": ("virt", 7.0e6), "m3": ("mps2-an385", 60e6), "m0plus": ("mps2-an385", 120e6),
     "rv32imc": ("virt", 100e6),
 }
+GOALS = {"m4f": 0.8e6, "stm32f405": 0.8e6, "m7": 0.8e6, "m33": 0.8e6, "m55": 0.3e6}
+MOST_ARENA = {128: 56 * 1024, 256: 108 * 1024, 512: 210 * 1024}
 MOST_CODE, MOST_CORE, MOST_STACK = 24 * 1024, 10 * 1024, 1024
 CPU_M4F = "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16".split()
 passed = failed = 0
@@ -127,9 +129,12 @@ def check_run(target, folder, model, want, is_story):
     header = pathlib.Path(f"{model}.h").read_text()
     sizes = re.findall(r"_(?:MODEL|TOKENIZER|SESSION)_BYTES (\d+)u", header)
     check(f"{name}: arena as baked", sum(map(int, sizes)) == int(got["arena"]))
-    most = TARGETS[target][1] * (1.6 if "q4" in model.stem else 1)  # levels are looked up
+    most = TARGETS[target][1] * (2 if "q4" in model.stem else 1)  # levels are looked up
     fits = not is_story or int(got["mean"]) <= most
     check(f"{name}: instructions", fits, detail)
+    goal = GOALS.get(target)
+    if is_story and goal and int(got["mean"]) > goal and "q8" in model.stem:
+        print(f"short of the goal: {name}: {int(got['mean']):,} instructions, wanted {goal:,.0f}")
 
 
 def check_one(model, want):
@@ -139,6 +144,17 @@ def check_one(model, want):
     if make("m4f", OUT / "one", f"MODEL={model}", "ONE=1"):
         got = emulate("m4f", OUT / "one/test.elf")
         check("m4f, amalgamation: hash", got["done"] and got["hash"] == want[0], got["hash"])
+
+
+def check_arena(model):
+    """The issue's budgets for stories260K with q8 keys and values, by context."""
+    for n_ctx, most in MOST_ARENA.items():
+        out = model.with_suffix(f".{n_ctx}.bin")
+        subprocess.run([MOTE, "bake", model, "-o", out, "-c", str(n_ctx), "--kv", "q8", "--force"],
+                       check=True)
+        header = pathlib.Path(f"{out}.h").read_text()
+        n = sum(map(int, re.findall(r"_(?:MODEL|TOKENIZER|SESSION)_BYTES (\d+)u", header)))
+        check(f"arena at context {n_ctx}", n <= most, f"{n} bytes")
 
 
 def models(folder):
@@ -162,6 +178,8 @@ def models(folder):
                        check=True)
         check(f"{out.stem}: baked file verifies",
               subprocess.run([MOTE, "verify", baked], capture_output=True).returncode == 0)
+        if story.is_dir() and kind == "q8":
+            check_arena(out)
         made.append((baked, story.is_dir()))
     return made
 
