@@ -1,6 +1,6 @@
 /* mote_device.h: how large the library's records are on a 32-bit device, for a build without
- * experts, latents and fast text (mote_features.h). `mote bake` makes the exact size of an arena from them;
- * the build for the device checks them. */
+ * experts, latents and fast text (mote_features.h). `mote bake` makes the exact size of an arena
+ * from them; the build for the device checks them. */
 #ifndef MOTE_DEVICE_H
 #define MOTE_DEVICE_H
 

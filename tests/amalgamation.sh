@@ -1,6 +1,7 @@
 #!/bin/sh
 # amalgamation.sh BUILD_DIR: mote.c and mote.h are written, compile without a warning with every
-# compiler at hand, and pass the unit tests. The builds for other CPUs: tests/firmware/run.py. Ends in "N passed, N failed".
+# compiler at hand, and pass the unit tests. The build for a device is run by tests/firmware/run.py.
+# Ends in "N passed, N failed".
 set -u
 build=${1:?usage: tests/amalgamation.sh BUILD_DIR}
 cd "$(dirname "$0")/.." || exit 1
