@@ -181,6 +181,15 @@ check: $(B)/check ## kernel checker: every tier against ref, ref against double,
 test-arm: ## the AArch64 tiers under qemu-user, against this machine's bits
 	@tests/arm.sh
 
+.PHONY: amalgamation
+amalgamation: ## the library as two files, build/amalgamation/mote.c and mote.h
+	@python3 tools/amalgamate.py build/amalgamation
+
+# The unit tests on the amalgamation; tests/amalgamation.sh makes the object.
+$(B)/unit-one: $(call objs,$(UNIT_SRC)) $(B)/one/mote.o
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
+
 .PHONY: firmware
 firmware: $(B)/mote ## microcontrollers: budgets, and a model on emulated devices
 	@MOTE_BUILD=$(B) python3 tests/firmware/run.py $(TARGETS)

@@ -19,7 +19,9 @@ struct mote_tokenizer {
     const char *added_text;
     size_t added_text_bytes;
     const uint8_t *classes;
+#if MOTE_FAST_TEXT
     uint8_t ascii[128]; /* of them, those of ASCII */
+#endif
     const tok_nfc_header *nfc;
     const uint8_t *nfc_blocks;
     const tok_decomposition *decompositions;
@@ -60,7 +62,11 @@ static inline unsigned tok_nibble(const uint8_t *table, uint32_t cp)
 /* Class of a character; for tokenizers that have the table. */
 static inline unsigned tok_class(const mote_tokenizer *t, uint32_t cp)
 {
-    return cp < 0x80 ? t->ascii[cp] : tok_nibble(t->classes, cp);
+#if MOTE_FAST_TEXT
+    if (cp < 0x80)
+        return t->ascii[cp];
+#endif
+    return tok_nibble(t->classes, cp);
 }
 
 /* Its grapheme boundary class; for those that have that table. */
