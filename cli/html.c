@@ -99,7 +99,7 @@ static const char *const style[] = {
     ".strips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));"
     "gap:8px 16px}"
     "details[open]{grid-column:1/-1}summary{cursor:pointer;font-size:.85em}"
-    "summary svg{max-width:none;margin-top:3px}details[open] summary svg{max-width:420px}"
+    "summary svg{max-width:none;margin-top:3px}details[open] summary svg{display:none}"
     ".cards{display:flex;flex-wrap:wrap;gap:8px;margin:10px 0}"
     ".cards div{background:var(--card);border:1px solid var(--line);border-radius:8px;"
     "padding:6px 12px}.cards b{display:block;font-size:1.1em}.cards span{color:var(--dim);"

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/registry.h"
 
 #define TEXT_OF(x) #x
@@ -202,7 +202,8 @@ static int list_commands(void)
     for (const cli_command *c = cli_commands; c->name; c++)
         cli_printf(&out, "  %-12s %s\n", c->name, c->summary);
     cli_puts(&out, "\nmote COMMAND --help tells the options of a command; mote --version the "
-                   "version.\n");
+                   "version;\nmote help --man gives the manual page, mote help --completions "
+                   "bash|zsh|fish a script for a shell.\n");
     return cli_out_close(&out, 0);
 }
 
@@ -256,6 +257,10 @@ static int run_arguments(int argc, char **argv)
     bool help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
     if (help && argc == 2)
         return list_commands();
+    if (help && strcmp(argv[2], "--man") == 0)
+        return cli_manual();
+    if (help && strcmp(argv[2], "--completions") == 0)
+        return cli_completions(argc > 3 ? argv[3] : NULL);
     const cli_command *command = find(help ? argv[2] : name);
     if (!command)
         return unknown(help ? argv[2] : name);

@@ -1,5 +1,5 @@
 /* options.c: one table says what every option is called, takes, may be, and which commands know it.
- * Parsing and help come from it.
+ * Parsing and help come from it, the manual and completions too (manual.c, completions.c).
  */
 #include <errno.h>
 #include <math.h>
@@ -7,33 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-
-typedef enum option_kind {
-    FLAG,   /* bool */
-    WHOLE,  /* int64_t in [min, max] */
-    REAL,   /* double in [min, max] */
-    SIZE,   /* double, megabytes: 500, 500M, 2G */
-    TEXT,   /* const char * */
-    CHOICE, /* const char *, one of `value`, separated by | */
-    STOP,   /* adds to stops */
-    BIAS,   /* ID+V or ID-V: adds to biases */
-    SET     /* adds to sets */
-} option_kind;
-
-typedef struct option {
-    const char *brief, *name; /* "-n", "--n-predict"; either may be NULL */
-    option_kind kind;
-    unsigned groups;
-    size_t at; /* in cli_opts */
-    double min, max;
-    const char *initial; /* value without the option; NULL: 0, false, NULL */
-    const char *value, *help;
-} option;
+#include "cli/options.h"
 
 #define AT(field) offsetof(cli_opts, field)
 
-static const option options[] = {
+const option cli_options[] = {
     {"-m", "--model", TEXT, OPT_MODEL, AT(model), 0, 0, NULL, "FILE",
      "the model, instead of the first argument"},
 
@@ -199,7 +177,9 @@ static const option options[] = {
     {"-h", "--help", FLAG, OPT_ANY, AT(help), 0, 0, NULL, NULL, "this text"},
 };
 
-enum { N_OPTIONS = sizeof options / sizeof *options };
+enum { N_OPTIONS = sizeof cli_options / sizeof *cli_options };
+
+const size_t cli_n_options = N_OPTIONS;
 
 /* ---- nearest names -------------------------------------------------------------------------- */
 
@@ -238,7 +218,7 @@ const char *cli_nearest(const char *name, const char *const *list)
     return best;
 }
 
-static bool takes(const cli_command *command, const option *opt)
+bool cli_takes(const cli_command *command, const option *opt)
 {
     return (opt->groups & (command->options | (unsigned)OPT_ANY)) != 0;
 }
@@ -248,10 +228,11 @@ static int unknown(const cli_command *command, const char *name)
     const char *list[2 * N_OPTIONS + 1];
     size_t n = 0;
     for (size_t i = 0; i < N_OPTIONS; i++) {
-        if (takes(command, &options[i]) && options[i].name)
-            list[n++] = options[i].name;
-        if (takes(command, &options[i]) && options[i].brief && strlen(options[i].brief) > 2)
-            list[n++] = options[i].brief;
+        if (cli_takes(command, &cli_options[i]) && cli_options[i].name)
+            list[n++] = cli_options[i].name;
+        if (cli_takes(command, &cli_options[i]) && cli_options[i].brief &&
+            strlen(cli_options[i].brief) > 2)
+            list[n++] = cli_options[i].brief;
     }
     list[n] = NULL;
     const char *near = cli_nearest(name, list);
@@ -393,7 +374,7 @@ static int set(cli_opts *o, const option *opt, const char *text)
 int cli_set_number(cli_opts *o, const char *name, const char *value)
 {
     for (size_t i = 0; i < N_OPTIONS; i++) {
-        const option *opt = &options[i];
+        const option *opt = &cli_options[i];
         if (!(opt->groups & OPT_SAMPLE) || !opt->name || strcmp(opt->name + 2, name) != 0)
             continue;
         if (opt->kind == FLAG && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)) {
@@ -415,8 +396,8 @@ static const option *find(const cli_command *command, const char *arg, const cha
     size_t n = equals ? (size_t)(equals - arg) : strlen(arg);
     *value = equals ? equals + 1 : NULL;
     for (size_t i = 0; i < N_OPTIONS; i++) {
-        const option *opt = &options[i];
-        if (!takes(command, opt))
+        const option *opt = &cli_options[i];
+        if (!cli_takes(command, opt))
             continue;
         if (opt->name && strlen(opt->name) == n && strncmp(arg, opt->name, n) == 0)
             return opt;
@@ -466,8 +447,8 @@ int cli_parse(cli_opts *o, const cli_command *command, int argc, char **argv)
     int code = 0;
     memset(o, 0, sizeof *o);
     for (size_t i = 0; i < N_OPTIONS; i++)
-        if (options[i].initial)
-            set(o, &options[i], options[i].initial);
+        if (cli_options[i].initial)
+            set(o, &cli_options[i], cli_options[i].initial);
     for (int i = 0; !code && i < argc; i++) {
         if (!plain && strcmp(argv[i], "--") == 0)
             plain = true;
@@ -530,7 +511,7 @@ int cli_help(const cli_command *command)
         cli_printf(&out, "%s\n", command->more);
     cli_puts(&out, "\n");
     for (size_t i = 0; i < N_OPTIONS; i++)
-        if (takes(command, &options[i]))
-            print_option(&out, &options[i]);
+        if (cli_takes(command, &cli_options[i]))
+            print_option(&out, &cli_options[i]);
     return cli_out_close(&out, 0);
 }

@@ -25,11 +25,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* what the shared library shows */
 
 #define MOTE_VERSION_MAJOR 0
 #define MOTE_VERSION_MINOR 1
 #define MOTE_VERSION_PATCH 0
 #define MOTE_VERSION "0.1.0"
+/* Number of the binary interface, libmote.so.N: it goes up whenever something that was there in
+ * include/mote.abi changes. */
+#define MOTE_ABI 0
 
 /* Memory given to an *_init() function must be aligned to this many bytes. */
 #define MOTE_ALIGN 64
@@ -178,7 +182,7 @@ typedef struct mote_layer_info {
     uint32_t n_experts, n_experts_used, shared_ff;
 } mote_layer_info;
 
-/* i in [0, n_layers). Builds with MOTE_OBSERVE. */
+/* i in [0, n_layers). Builds with MOTE_WATCH. */
 void mote_model_get_layer(const mote_model *model, uint32_t i, mote_layer_info *info);
 
 /* Names of the kernel tiers this CPU can run, lowest first; NULL past the end. */
@@ -226,6 +230,15 @@ void mote_session_announce(mote_session *session, uint32_t n_positions);
 /* Forgets all positions from `length` on (length <= mote_session_length). */
 void mote_session_rewind(mote_session *session, uint32_t length);
 
+/* A team of threads. run() calls fn(arg, thread) on n_threads threads (0 .. n_threads-1, the
+ * caller's included) and returns when all are done; barrier() waits for all of them. */
+typedef struct mote_team {
+    uint32_t n_threads;
+    void *user;
+    void (*run)(void *user, void (*fn)(void *arg, uint32_t thread), void *arg);
+    void (*barrier)(void *user, uint32_t thread);
+} mote_team;
+
 /* A state: what a session holds, as bytes to keep. It goes on with the same bits on any machine,
  * and belongs to one model (the id of its info) and one KV type. */
 
@@ -237,9 +250,9 @@ mote_status mote_session_save(const mote_session *session, const int32_t *ids, v
 /* Makes the session hold what the state holds; ids [n_ctx of the session] gets the ids. The state
  * may come from a stranger: every field and the checksum are looked at before the session changes.
  * MOTE_ERR_FILE: no state, or damaged. MOTE_ERR_UNSUPPORTED: of another model or KV type.
- * MOTE_ERR_LIMIT: longer than this session can hold. */
+ * MOTE_ERR_LIMIT: longer than this session can hold. team NULL: by this thread alone. */
 mote_status mote_session_restore(mote_session *session, int32_t *ids, const void *state,
-                                 size_t bytes, mote_error *err);
+                                 size_t bytes, const mote_team *team, mote_error *err);
 
 /* ---- running ------------------------------------------------------------------------------ */
 
@@ -252,15 +265,6 @@ typedef struct mote_row {
     mote_session *session;
     bool want_logits;
 } mote_row;
-
-/* A team of threads. run() calls fn(arg, thread) on n_threads threads (0 .. n_threads-1, the
- * caller's included) and returns when all are done; barrier() waits for all of them. */
-typedef struct mote_team {
-    uint32_t n_threads;
-    void *user;
-    void (*run)(void *user, void (*fn)(void *arg, uint32_t thread), void *arg);
-    void (*barrier)(void *user, uint32_t thread);
-} mote_team;
 
 /* What matrices of a layer are multiplied with: */
 typedef enum mote_input {
@@ -317,7 +321,7 @@ size_t mote_stage_experts(const mote_stage *stage, size_t row, uint16_t *experts
  * x [n_rows, n] f32: layer 0 = embeddings, layer i = output of layer i (1 .. n_layers),
  * n_layers + 1 = after the final norm (only rows that want logits). input: called by every thread
  * at once with the inputs of matrices of float types. stage: called by thread 0 at the end of every
- * stage, in builds with MOTE_OBSERVE. */
+ * stage, in builds with MOTE_WATCH. */
 typedef struct mote_hooks {
     void *user;
     bool (*cancel)(void *user);
@@ -438,7 +442,7 @@ void mote_sampler_accept(mote_sampler *sampler, int32_t id);
 int32_t mote_sampler_choose(mote_sampler *sampler, const float *logits);
 /* What the last choice was drawn from, if the temperature was above 0: how many top-k left, of
  * these top-p, of these min-p; the sum of the weights of those. All 0 else. Builds with
- * MOTE_OBSERVE. */
+ * MOTE_WATCH. */
 typedef struct mote_candidates {
     size_t by_top_k, by_top_p, by_min_p;
     double sum;
@@ -621,6 +625,7 @@ mote_status mote_template_render(mote_rendered *out, mote_text source, const mot
 /* The file's chat template; empty when it has none. */
 mote_text mote_chat_template(const mote_image *image);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,6 @@
 /* mote_device.h: how large the library's records are on a 32-bit device, for a build without
- * experts and latents (mote_features.h). `mote bake` makes the exact size of an arena from them;
- * the build for the device checks them. */
+ * experts, latents and fast text (mote_features.h). `mote bake` makes the exact size of an arena
+ * from them; the build for the device checks them. */
 #ifndef MOTE_DEVICE_H
 #define MOTE_DEVICE_H
 
@@ -11,6 +11,6 @@
 #define MOTE_DEVICE_STATE_BYTES(n, batch)                                                          \
     (MOTE_DEVICE_ROUND(136u) + MOTE_DEVICE_ROUND(32u * (n)) + MOTE_DEVICE_ROUND(16u * (batch)) +   \
      MOTE_DEVICE_ROUND(108u))
-#define MOTE_DEVICE_TOKENIZER_BYTES MOTE_DEVICE_ROUND(232u)
+#define MOTE_DEVICE_TOKENIZER_BYTES MOTE_DEVICE_ROUND(104u)
 
 #endif

@@ -26,14 +26,17 @@ mote_status mote_fail(mote_error *err, mote_status status, const char *what, con
 mote_status mote_fail_got(mote_error *err, mote_status status, const char *what, const char *name,
                           uint64_t got, uint64_t wanted);
 #else
-/* The words are never compiled; numbers beyond 32 bits are cut. */
+/* The words are never compiled; numbers remain where memory is short, cut to 32 bits. */
 mote_status mote_fail_numbers(mote_error *err, mote_status status, uint32_t got, uint32_t wanted);
+mote_status mote_fail_status(mote_error *err, mote_status status);
 #define mote_fail_text(err, status, what, name) ((void)(name), mote_fail(err, status, what, 0))
 #define mote_fail(err, status, what, name)                                                         \
-    ((void)sizeof(what), (void)sizeof(name), mote_fail_numbers((err), (status), 0, 0))
+    ((void)sizeof(what), (void)sizeof(name), mote_fail_status((err), (status)))
 #define mote_fail_got(err, status, what, name, got, wanted)                                        \
     ((void)sizeof(what), (void)sizeof(name),                                                       \
-     mote_fail_numbers((err), (status), (uint32_t)(got), (uint32_t)(wanted)))
+     (status) == MOTE_ERR_MEMORY                                                                   \
+         ? mote_fail_numbers((err), (status), (uint32_t)(got), (uint32_t)(wanted))                 \
+         : mote_fail_status((err), (status)))
 #endif
 
 #endif

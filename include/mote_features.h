@@ -59,15 +59,25 @@
 #ifndef MOTE_TEXT_TRIES
 #define MOTE_TEXT_TRIES MOTE_FEATURE
 #endif
+/* Text faster, for code and memory: ids of pieces kept, the classes of ASCII at hand. */
+#ifndef MOTE_FAST_TEXT
+#define MOTE_FAST_TEXT MOTE_FEATURE
+#endif
+/* Tokens guessed ahead (mote_generate_opts.guess). */
+#ifndef MOTE_GUESSES
+#define MOTE_GUESSES MOTE_FEATURE
+#endif
+/* What a pass shows of itself: mote_hooks.trace, .input and .stage, which without are never called;
+ * what can be asked there, of layers and of a sampler's choice. */
+#ifndef MOTE_WATCH
+#define MOTE_WATCH MOTE_FEATURE
+#endif
 /* CRC32C by tables of 8 KiB; without, by one of 64 bytes. */
 #ifndef MOTE_FAST_CRC
 #define MOTE_FAST_CRC MOTE_FEATURE
 #endif
-/* Watching: mote_hooks.stage is called, and what can be asked there. */
-#ifndef MOTE_OBSERVE
-#define MOTE_OBSERVE MOTE_FEATURE
-#endif
-/* Errors in words. Without: mote_error.what and .name are empty, status and numbers remain. */
+/* Errors in words. Without: mote_error.what and .name are empty; the status remains, and
+ * the numbers where memory is short. */
 #ifndef MOTE_ERROR_TEXTS
 #define MOTE_ERROR_TEXTS MOTE_FEATURE
 #endif

@@ -11,6 +11,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
@@ -65,6 +66,7 @@ mote_pool *mote_pool_new(uint32_t n_threads, mote_error *err);
 void mote_pool_free(mote_pool *pool);
 const mote_team *mote_pool_team(const mote_pool *pool);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -34,11 +34,11 @@ static inline float bits_float(uint32_t u)
 /* No FPU: cortexm/soft_float.c. */
 #if (defined(__arm__) && !defined(__ARM_FP)) || (defined(__riscv) && !defined(__riscv_flen))
 #define MOTE_SOFT_FLOAT 1
+float mote_soft_fma(float a, float b, float c);
+float mote_soft_sqrt(float x);
 #else
 #define MOTE_SOFT_FLOAT 0
 #endif
-float mote_soft_fma(float a, float b, float c);
-float mote_soft_sqrt(float x);
 
 /* a*b + c rounded once. Without an instruction: the product is exact in double; the sum is rounded
  * to odd there (a discarded part sets the last bit), so that rounding to float afterwards cannot go
@@ -47,7 +47,8 @@ static inline float mote_fma(float a, float b, float c)
 {
 #if MOTE_SOFT_FLOAT
     return mote_soft_fma(a, b, c);
-#elif defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || defined(__riscv)
+#elif defined(__FMA__) || defined(MOTE_TIER_FMA) || defined(__aarch64__) ||                        \
+    defined(__ARM_FEATURE_FMA) || defined(__riscv)
     return __builtin_fmaf(a, b, c);
 #else
     double p = (double)a * (double)b, d = (double)c;

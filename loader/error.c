@@ -52,4 +52,9 @@ mote_status mote_fail_numbers(mote_error *err, mote_status status, uint32_t got,
     return status;
 }
 
+mote_status mote_fail_status(mote_error *err, mote_status status)
+{
+    return mote_fail_numbers(err, status, 0, 0);
+}
+
 #endif

@@ -256,7 +256,7 @@ static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t he
 
 /* ---- for who watches ------------------------------------------------------------------------- */
 
-#if MOTE_OBSERVE
+#if MOTE_WATCH
 /* The same scores, but one softmax over all positions: blocks would differ in rounding only. */
 size_t mote_stage_attention(const mote_stage *stage, size_t row, size_t head, float *weights,
                             size_t cap)

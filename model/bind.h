@@ -23,7 +23,7 @@ static inline bool mote_is_finite(float x)
     return (u & 0x7f800000u) != 0x7f800000u;
 }
 
-static inline void mote_grow(uint32_t *max, uint64_t n) { *max = n > *max ? (uint32_t)n : *max; }
+static inline void mote_grow(uint32_t *max, uint32_t n) { *max = n > *max ? n : *max; }
 
 /* Rows of q that belong to a head. */
 static inline uint32_t mote_query_dim(const mote_layer *l)
@@ -33,7 +33,7 @@ static inline uint32_t mote_query_dim(const mote_layer *l)
 
 /* n matrices [rows, k] of this place and kind; n_bound counts the tensors that found their use. */
 mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
-                           uint64_t rows, uint64_t k, mote_mats *out, uint32_t *n_bound,
+                           uint32_t rows, uint32_t k, mote_mats *out, uint32_t *n_bound,
                            mote_error *err);
 
 /* parts.c: checks of a record, its matrices, its largest sizes; experts and latents. */

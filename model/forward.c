@@ -99,7 +99,7 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
 /* Calls the trace hook, all threads waiting. */
 static void trace(mote_run *r, uint32_t thread, uint32_t at, size_t n_rows)
 {
-    if (!r->hooks || !r->hooks->trace)
+    if (!MOTE_WATCH || !r->hooks || !r->hooks->trace)
         return;
     if (thread == 0)
         r->hooks->trace(r->hooks->user, at, r->lead->x, n_rows, r->model->index->hidden);
@@ -133,7 +133,7 @@ static void logits(mote_run *r, uint32_t thread)
     mote_project_logits(r, thread, &in);
     if (mote_is_watched(r))
         mote_end_stage(r, thread, NULL, MOTE_STAGE_LOGITS);
-    if (!r->hooks || !r->hooks->trace)
+    if (!MOTE_WATCH || !r->hooks || !r->hooks->trace)
         return;
     mote_barrier(r, thread); /* everyone has read x */
     for (size_t row = 0; thread == 0 && row < r->n_rows; row++) {

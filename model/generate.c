@@ -71,9 +71,11 @@ static bool is_end(const mote_generate_opts *o, int32_t id)
     return false;
 }
 
+static const size_t most_guesses = MOTE_GUESSES ? MOTE_MAX_GUESSES : 0;
+
 /* Ids that were evaluated before it was known that they come: [0] was, [1 .. n) are guesses. */
 typedef struct pass {
-    int32_t ids[MOTE_MAX_GUESSES + 1];
+    int32_t ids[(MOTE_GUESSES ? MOTE_MAX_GUESSES : 0) + 1];
     size_t n, used; /* the first `used` are part of the text */
 } pass;
 
@@ -84,11 +86,11 @@ static mote_status evaluate(const generation *g, pass *p, int32_t id, size_t n_l
     size_t room = s->opts.n_ctx - s->length - 1, max = s->opts.n_logits - 1;
     max = max < room ? max : room;
     max = max < n_left ? max : n_left;
-    max = max < MOTE_MAX_GUESSES ? max : MOTE_MAX_GUESSES;
+    max = max < most_guesses ? max : most_guesses;
     *p = (pass){.ids = {id}, .n = 1, .used = 1};
-    if (g->o->guess && max)
+    if (MOTE_GUESSES && g->o->guess && max)
         p->n += g->o->guess(g->o->user, p->ids + 1, max);
-    for (size_t i = 1; i < p->n; i++)
+    for (size_t i = 1; MOTE_GUESSES && i < p->n; i++)
         if (p->ids[i] < 0 || (uint32_t)p->ids[i] >= s->model->index->n_vocab)
             p->n = i;
     return feed(g, g->o->team, p->ids, p->n, p->n);
@@ -120,7 +122,7 @@ static mote_status make_ids(const generation *g, pass *p, mote_finish *finish)
             return *finish = MOTE_FINISH_CALLER, MOTE_OK;
         if (made >= o->max_tokens)
             continue;
-        if (p->used < p->n && p->ids[p->used] == id) {
+        if (MOTE_GUESSES && p->used < p->n && p->ids[p->used] == id) {
             p->used++;
             continue;
         }

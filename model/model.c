@@ -45,6 +45,8 @@ static mote_status refuse(mote_error *err, mote_status status, const char *what,
                           uint32_t kind, uint64_t got, uint64_t wanted)
 {
     char name[64];
+    if (!MOTE_ERROR_TEXTS)
+        return mote_fail(err, status, what, NULL);
     if (!mote_tensor_name(place, kind, name))
         memcpy(name, "tensor", sizeof "tensor");
     return mote_fail_got(err, status, what, name, got, wanted);
@@ -59,7 +61,7 @@ static bool group_fits(uint32_t type, uint32_t group)
 
 /* n matrices [rows, k] of this place and kind; n_bound counts the tensors that found their use. */
 mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
-                           uint64_t rows, uint64_t k, mote_mats *out, uint32_t *n_bound,
+                           uint32_t rows, uint32_t k, mote_mats *out, uint32_t *n_bound,
                            mote_error *err)
 {
     const mote_tensor *t = find(image->index, place, kind);
@@ -79,7 +81,7 @@ mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kin
     if (!group_fits(t->type, t->group))
         return refuse(err, MOTE_ERR_FILE, "wrong group for the type", place, kind, t->group, 32);
     /* rows, k <= MOTE_MAX_DIM: no overflow */
-    size_t stored = mote_padded_k(t->type, t->group, (size_t)k);
+    size_t stored = mote_padded_k(t->type, t->group, k);
     size_t tile_bytes = mote_tile_bytes(t->type, t->group, stored);
     uint64_t tiles = (rows + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS; /* the image: n * tiles fit */
     if (t->bytes % (tiles * n) || t->bytes / (tiles * n) != tile_bytes)
@@ -87,8 +89,8 @@ mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kin
                       tile_bytes);
     *out = (mote_mats){.first = {.data = image->data + t->offset,
                                  .tile_bytes = tile_bytes,
-                                 .rows = (size_t)rows,
-                                 .k = t->type <= MOTE_BF16 ? (size_t)k : stored,
+                                 .rows = rows,
+                                 .k = t->type <= MOTE_BF16 ? k : stored,
                                  .group = t->group,
                                  .type = t->type},
                        .mat_bytes = (size_t)(t->bytes / n)};
@@ -97,7 +99,7 @@ mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kin
 }
 
 static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t kind,
-                               uint64_t rows, uint64_t k, mote_mat *out, uint32_t *n_bound,
+                               uint32_t rows, uint32_t k, mote_mat *out, uint32_t *n_bound,
                                mote_error *err)
 {
     mote_mats one = {0};
@@ -107,7 +109,7 @@ static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t
 }
 
 /* A vector of n floats, all finite. */
-static mote_status bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint64_t n,
+static mote_status bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
                                const float **out, uint32_t *n_bound, mote_error *err)
 {
     const mote_tensor *t = find(image->index, place, kind);
@@ -116,7 +118,7 @@ static mote_status bind_vector(const mote_image *image, uint32_t place, uint32_t
     if (t->rows != n)
         return refuse(err, MOTE_ERR_FILE, "wrong number of elements", place, kind, t->rows, n);
     const float *v = (const float *)(const void *)(image->data + t->offset);
-    for (uint64_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t u;
         memcpy(&u, v + i, sizeof u);
         if ((u & 0x7f800000u) == 0x7f800000u)
@@ -127,13 +129,13 @@ static mote_status bind_vector(const mote_image *image, uint32_t place, uint32_t
     return MOTE_OK;
 }
 
-mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint64_t rows,
-                             uint64_t k, mote_mat *out, uint32_t *n_bound, mote_error *err)
+mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint32_t rows,
+                             uint32_t k, mote_mat *out, uint32_t *n_bound, mote_error *err)
 {
     return bind_matrix(image, place, kind, rows, k, out, n_bound, err);
 }
 
-mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint64_t n,
+mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
                              const float **out, uint32_t *n_bound, mote_error *err)
 {
     return bind_vector(image, place, kind, n, out, n_bound, err);
@@ -220,7 +222,7 @@ static mote_status bind_norm(const mote_image *image, uint32_t place, uint32_t k
                              uint32_t bias_kind, float eps, mote_norm *out, uint32_t *n_bound,
                              mote_error *err)
 {
-    uint64_t n = image->index->hidden;
+    uint32_t n = image->index->hidden;
     *out = (mote_norm){.eps = eps};
     mote_status s = bind_vector(image, place, kind, n, &out->w, n_bound, err);
     return s || !has_bias ? s : bind_vector(image, place, bias_kind, n, &out->b, n_bound, err);
@@ -242,9 +244,9 @@ static mote_status bind_norms(const mote_image *image, uint32_t place, mote_mode
         {&l->mlp_norm, before, MOTE_L_MLP_NORM, MOTE_L_MLP_NORM_BIAS},
         {&l->mlp_post_norm, after, MOTE_L_MLP_POST_NORM, MOTE_L_MLP_POST_NORM_BIAS},
     };
-    const uint64_t all = rec->qk_norm == MOTE_QK_NORM_WHOLE;
-    const uint64_t q = rec->head_dim * (all ? (uint64_t)rec->n_heads : 1);
-    const uint64_t k = rec->head_dim * (all ? (uint64_t)rec->n_kv_heads : 1);
+    const bool all = rec->qk_norm == MOTE_QK_NORM_WHOLE;
+    const uint32_t q = rec->head_dim * (all ? rec->n_heads : 1u);
+    const uint32_t k = rec->head_dim * (all ? rec->n_kv_heads : 1u);
     mote_status s = MOTE_OK;
     for (size_t i = 0; !s && i < sizeof norms / sizeof *norms; i++)
         if (norms[i].wanted)
@@ -267,9 +269,9 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
         return s;
     bool latent = mote_is_latent(rec), dense = !mote_has_experts(rec);
     bool gated = rec->mlp == MOTE_MLP_GATED;
-    uint64_t dq = (uint64_t)rec->n_heads * mote_query_dim(rec);
-    uint64_t dkv = (uint64_t)rec->n_kv_heads * rec->head_dim;
-    uint64_t dv = latent ? (uint64_t)rec->n_heads * rec->v_dim : dq;
+    uint32_t dq = rec->n_heads * mote_query_dim(rec); /* checked: no overflow */
+    uint32_t dkv = (uint32_t)rec->n_kv_heads * rec->head_dim;
+    uint32_t dv = latent ? (uint32_t)rec->n_heads * rec->v_dim : dq;
     memset(l, 0, sizeof *l);
     l->rec = rec;
     size_unit(l);
@@ -277,7 +279,7 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
         bool wanted;
         mote_linear *to;
         uint32_t kind, bias_kind, bias_flag;
-        uint64_t rows, k;
+        uint32_t rows, k;
     } matrices[] = {
         {true, &l->q, MOTE_L_Q, MOTE_L_Q_BIAS, MOTE_BIAS_Q, dq, rec->q_rank ? rec->q_rank : hidden},
         {!latent, &l->k, MOTE_L_K, MOTE_L_K_BIAS, MOTE_BIAS_K, dkv, hidden},
@@ -319,15 +321,15 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
 {
     const mote_layer *r = l->rec;
     const mote_linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
-    mote_grow(&m->max_q, (uint64_t)r->n_heads * r->head_dim);
-    mote_grow(&m->max_kv, (uint64_t)r->n_kv_heads * r->head_dim);
+    mote_grow(&m->max_q, (uint32_t)r->n_heads * r->head_dim);
+    mote_grow(&m->max_kv, (uint32_t)r->n_kv_heads * r->head_dim);
     m->has_post_norm |= r->norm_place != MOTE_NORM_BEFORE && r->norm_place != MOTE_NORM_OF_SUM;
     m->has_whole_norm |= r->qk_norm == MOTE_QK_NORM_WHOLE;
     mote_grow(&m->max_head_dim, r->head_dim);
     mote_grow(&m->max_heads, r->n_heads);
     mote_grow(&m->max_kv_heads, r->n_kv_heads);
     mote_grow(&m->max_group, r->n_heads / r->n_kv_heads);
-    mote_grow(&m->max_unit_rows, (uint64_t)l->unit_tiles * MOTE_TILE_ROWS);
+    mote_grow(&m->max_unit_rows, l->unit_tiles * MOTE_TILE_ROWS);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         mote_note_reads(m, &all[i]->w);
     if (mote_has_experts(r))
@@ -337,7 +339,7 @@ static void note_layer(mote_model *m, const mote_model_layer *l)
     if (mote_is_latent(r))
         mote_note_latent(m, l);
     else
-        mote_grow(&m->max_width, (uint64_t)r->n_heads * r->head_dim);
+        mote_grow(&m->max_width, (uint32_t)r->n_heads * r->head_dim);
     mote_grow(&m->max_width, m->index->hidden);
 }
 

@@ -195,9 +195,9 @@ struct mote_session {
 
 /* Finds a matrix [rows, k] or a vector [n] in the file and checks it against what its place asks
  * for; *n_bound counts those that found their use. */
-mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint64_t rows,
-                             uint64_t k, mote_mat *out, uint32_t *n_bound, mote_error *err);
-mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint64_t n,
+mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint32_t rows,
+                             uint32_t k, mote_mat *out, uint32_t *n_bound, mote_error *err);
+mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
                              const float **out, uint32_t *n_bound, mote_error *err);
 /* bind_encoder.c: what an encoder has beside the token embedding and its layers; and what the
  * layers of either kind of model must be. */
@@ -267,7 +267,7 @@ static inline void mote_barrier(const mote_run *r, uint32_t thread)
 
 static inline bool mote_is_watched(const mote_run *r)
 {
-    return MOTE_OBSERVE && r->hooks && r->hooks->stage;
+    return MOTE_WATCH && r->hooks && r->hooks->stage;
 }
 
 /* observe.c: tells who watches; all threads wait until that is done. */

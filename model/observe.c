@@ -1,9 +1,9 @@
 /* observe.c: what who watches a pass is told (mote_hooks.stage), and what a layer is. Nothing here
- * changes a result; a build without MOTE_OBSERVE has none of it. Read forward.c first.
+ * changes a result; a build without MOTE_WATCH has none of it. Read forward.c first.
  */
 #include "model/pieces.h"
 
-#if MOTE_OBSERVE
+#if MOTE_WATCH
 
 void mote_show_stage(mote_run *r, uint32_t thread, const mote_model_layer *l, mote_stage_kind kind)
 {

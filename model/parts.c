@@ -6,8 +6,8 @@
 #include "include/mote_error.h"
 
 #if MOTE_EXPERTS
-static mote_status bind_one(const mote_image *image, uint32_t place, uint32_t kind, uint64_t rows,
-                            uint64_t k, mote_mat *out, uint32_t *n_bound, mote_error *err)
+static mote_status bind_one(const mote_image *image, uint32_t place, uint32_t kind, uint32_t rows,
+                            uint32_t k, mote_mat *out, uint32_t *n_bound, mote_error *err)
 {
     mote_mats one = {0};
     mote_status s = mote_bind_mats(image, place, kind, 1, rows, k, &one, n_bound, err);
@@ -154,10 +154,10 @@ void mote_note_latent(mote_model *m, const mote_model_layer *l)
     mote_grow(&m->max_kv_rank, r->kv_rank);
     mote_grow(&m->max_q_rank, r->q_rank);
     mote_grow(&m->max_latent_in, r->kv_rank > r->nope_dim ? r->kv_rank : r->nope_dim);
-    mote_grow(&m->max_values, (uint64_t)r->n_heads * r->v_dim);
+    mote_grow(&m->max_values, r->n_heads * r->v_dim);
     mote_grow(&m->max_width, m->max_values);
     mote_grow(&m->max_width, m->max_q_rank);
-    mote_grow(&m->max_unit_rows, mote_round_up(r->kv_rank, MOTE_TILE_ROWS));
-    mote_grow(&m->max_unit_rows, mote_round_up(r->v_dim, MOTE_TILE_ROWS));
+    mote_grow(&m->max_unit_rows, (uint32_t)mote_round_up(r->kv_rank, MOTE_TILE_ROWS));
+    mote_grow(&m->max_unit_rows, (uint32_t)mote_round_up(r->v_dim, MOTE_TILE_ROWS));
 }
 #endif

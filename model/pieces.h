@@ -69,7 +69,7 @@ static inline void show_input(const mote_run *r, uint32_t thread, const mote_mod
                               mote_input which, uint32_t expert, const mote_acts *in, size_t n_rows,
                               size_t k)
 {
-    if (!r->hooks || !r->hooks->input || !in->f32 || !n_rows)
+    if (!MOTE_WATCH || !r->hooks || !r->hooks->input || !in->f32 || !n_rows)
         return;
     mote_input_rows rows = {.x = in->f32,
                             .stride = in->f32_stride,

@@ -68,28 +68,33 @@ static mote_status check_biases(const mote_sampler_opts *o, size_t n_vocab, mote
     return MOTE_OK;
 }
 
+static mote_status check_penalties(const mote_sampler_opts *o, size_t n_vocab, mote_error *err)
+{
+    const mote_status limit = MOTE_ERR_LIMIT;
+    if (!within(o->repeat_penalty, 1e-3f, 1e3f))
+        return mote_fail(err, limit, "repeat penalty is out of range (0.001 to 1000)", NULL);
+    if (!within(o->presence_penalty, -1e3f, 1e3f))
+        return mote_fail(err, limit, "presence penalty is out of range (-1000 to 1000)", NULL);
+    if (!within(o->frequency_penalty, -1e3f, 1e3f))
+        return mote_fail(err, limit, "frequency penalty is out of range (-1000 to 1000)", NULL);
+    if (o->repeat_last_n > MAX_LAST)
+        return mote_fail(err, limit, "too many ids to look back on", NULL);
+    return check_biases(o, n_vocab, err);
+}
+
 static mote_status check(const mote_sampler_opts *o, size_t n_vocab, mote_error *err)
 {
-    const struct {
-        bool ok;
-        const char *what;
-    } checks[] = {
-        {within(o->temperature, -1e6f, 1e6f), "temperature is out of range (0 to 1e6)"},
-        {within(o->top_p, 0.0f, 1e6f), "top-p is out of range (0 to 1)"},
-        {within(o->min_p, -1e6f, 1.0f), "min-p is out of range (0 to 1)"},
-        {within(o->repeat_penalty, 1e-3f, 1e3f), "repeat penalty is out of range (0.001 to 1000)"},
-        {within(o->presence_penalty, -1e3f, 1e3f),
-         "presence penalty is out of range (-1000 to 1000)"},
-        {within(o->frequency_penalty, -1e3f, 1e3f),
-         "frequency penalty is out of range (-1000 to 1000)"},
-        {o->repeat_last_n <= MAX_LAST, "too many ids to look back on"},
-        {n_vocab > 0 && n_vocab <= MOTE_MAX_DIM, "size of the vocabulary"},
-    };
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
-        if (!checks[i].ok)
-            return mote_fail(err, MOTE_ERR_LIMIT, checks[i].what, NULL);
+    const mote_status limit = MOTE_ERR_LIMIT;
+    if (!within(o->temperature, -1e6f, 1e6f))
+        return mote_fail(err, limit, "temperature is out of range (0 to 1e6)", NULL);
+    if (!within(o->top_p, 0.0f, 1e6f))
+        return mote_fail(err, limit, "top-p is out of range (0 to 1)", NULL);
+    if (!within(o->min_p, -1e6f, 1.0f))
+        return mote_fail(err, limit, "min-p is out of range (0 to 1)", NULL);
+    if (n_vocab == 0 || n_vocab > MOTE_MAX_DIM)
+        return mote_fail(err, limit, "size of the vocabulary", NULL);
     if (MOTE_PENALTIES)
-        return check_biases(o, n_vocab, err);
+        return check_penalties(o, n_vocab, err);
     if (o->n_bias || o->repeat_penalty != 1.0f || o->presence_penalty != 0.0f ||
         o->frequency_penalty != 0.0f)
         return mote_fail(err, MOTE_ERR_UNSUPPORTED, "penalties and logit biases", NULL);
@@ -407,7 +412,7 @@ int32_t mote_sampler_choose(mote_sampler *s, const float *logits)
     return id;
 }
 
-#if MOTE_OBSERVE
+#if MOTE_WATCH
 void mote_sampler_candidates(mote_sampler *s, mote_candidates *out)
 {
     const float min_p = s->opts.min_p;

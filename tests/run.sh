@@ -75,6 +75,7 @@ case $what in
 test)
     suite unit "$build/unit"
     suite check "$build/check"
+    suite amalgamation tests/amalgamation.sh "$build"
     for file in tests/cli/*.py; do
         [ "$file" = tests/cli/frame.py ] || script "$file"
     done

@@ -64,7 +64,7 @@ static uint32_t char_at(const tok_search *s, size_t at)
 
 static bool is_word(const mote_tokenizer *t, uint32_t cp)
 {
-    if (!t->classes)
+    if (!MOTE_TEXT_STEPS || !t->classes)
         return false;
     unsigned c = tok_class(t, cp);
     return c == TOK_DIGIT || (c >= TOK_MARK && c <= TOK_LETTER) || c == TOK_CONNECTOR ||

@@ -9,13 +9,6 @@
 
 #define SHORT_CLUSTER 6u /* bytes */
 
-static unsigned bound_of(const mote_tokenizer *t, uint32_t cp)
-{
-    size_t block = t->bounds[cp >> 8]; /* checked when opened */
-    const uint8_t *pairs = t->bounds + TOK_CLASS_BLOCKS + block * TOK_CLASS_BLOCK_BYTES;
-    return pairs[(cp & 0xff) >> 1] >> (cp & 1) * 4 & 15;
-}
-
 /* Is there no boundary between two characters? (Unicode standard annex 29, GB3 to GB13.) picture: a
  * pictograph with its extenders stands before; odd: an odd number of regional indicators. */
 static bool joins(unsigned a, unsigned b, bool picture, bool odd)
@@ -46,11 +39,11 @@ static size_t cluster_end(const mote_tokenizer *t, const uint8_t *p, size_t at, 
     if (p[at] < 0x80 && (at + 1 == n || p[at + 1] < 0x80))
         return p[at] == '\r' && at + 1 < n && p[at + 1] == '\n' ? at + 2 : at + 1;
     at += utf8_next(p + at, &cp);
-    unsigned before = bound_of(t, cp);
+    unsigned before = tok_bound(t, cp);
     bool picture = before == TOK_BOUND_PICTURE, odd = before == TOK_BOUND_REGIONAL;
     while (at < n) {
         size_t length = utf8_next(p + at, &cp);
-        unsigned class = bound_of(t, cp);
+        unsigned class = tok_bound(t, cp);
         if (!joins(before, class, picture, odd))
             break;
         if (class == TOK_BOUND_PICTURE)

@@ -102,7 +102,7 @@ static void put_id(sink *s, const mote_tokenizer *t, int32_t id, bool skip_speci
     bool skip = skip_special && t->flags[id] & TOK_SPECIAL;
     mote_text piece = mote_tok_piece(t, (uint32_t)id);
     bool is_byte = t->flags[id] & TOK_BYTE;
-    if (!skip && flags & TOK_JOIN_SPACE && s->m->started) {
+    if (MOTE_TEXT_TRIES && !skip && flags & TOK_JOIN_SPACE && s->m->started) {
         flush(s);
         put(s, " ", 1);
     }
@@ -110,7 +110,7 @@ static void put_id(sink *s, const mote_tokenizer *t, int32_t id, bool skip_speci
         s->m->strip |= flags & TOK_STRIP_SPACE;
     bool first = !skip && !s->m->started && flags & (TOK_WORDS | TOK_STRIP_FIRST);
     s->m->started |= !skip;
-    if (first && !is_byte)
+    if (MOTE_TEXT_TRIES && first && !is_byte)
         put_first(s, t, id, piece);
     else if (!skip)
         put_text(s, (const uint8_t *)piece.ptr, piece.bytes, is_byte || flags & TOK_BYTE_LEVEL);

@@ -23,7 +23,7 @@ static size_t growth_of(const tok_header *h) { return h->growth > GROWTH ? h->gr
 /* A power of two; 0: too short a text. */
 static size_t count_known(size_t text_bytes)
 {
-    size_t n = MOST_KNOWN;
+    size_t n = MOTE_FAST_TEXT ? MOST_KNOWN : 0;
     while (n > text_bytes / TEXT_PER_KNOWN)
         n /= 2;
     return n < 16 ? 0 : n;
@@ -100,7 +100,7 @@ static tok_known *find_known(const tok_encoder *e, const uint64_t key[2])
 static void encode_piece(tok_encoder *e, const uint8_t *p, size_t n, size_t room)
 {
     uint64_t key[2];
-    if (!e->known || n > sizeof key) {
+    if (!MOTE_FAST_TEXT || !e->known || n > sizeof key) {
         find_ids(e, p, n);
         return;
     }

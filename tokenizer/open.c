@@ -5,9 +5,13 @@
 #include "include/mote_error.h"
 #include "tokenizer/tokenizer.h"
 
+#if !MOTE_FAST_TEXT && UINTPTR_MAX == UINT32_MAX
+_Static_assert(sizeof(mote_tokenizer) == 104, "mote_device.h tells another size");
+#endif
+
 static const char *const damaged = "the tokenizer's tables do not fit together";
 
-static bool holds(mote_text table, uint64_t n, uint64_t size) { return table.bytes / size >= n; }
+static bool holds(mote_text table, uint64_t n, size_t size) { return table.bytes / size >= n; }
 
 /* The steps together make no more of a text than the header says. */
 static bool growth_is_sound(const tok_header *h)
@@ -40,7 +44,8 @@ static bool is_supported(const tok_header *h)
     bool steps = h->n_norms || h->flags & (TOK_NFC | TOK_SPLIT_BLANKS);
     for (uint32_t i = 0; i < h->n_steps && i < TOK_MAX_STEPS; i++)
         steps |= h->steps[i].kind != TOK_STEP_WORDS;
-    return (MOTE_TEXT_STEPS || !steps) && (MOTE_TEXT_TRIES || h->model == TOK_BPE);
+    bool bpe = h->model == TOK_BPE && !(h->flags & (TOK_JOIN_SPACE | TOK_WORDS | TOK_STRIP_FIRST));
+    return (MOTE_TEXT_STEPS || !steps) && (MOTE_TEXT_TRIES || bpe);
 }
 
 static bool needs_classes(const tok_header *h)
@@ -96,20 +101,18 @@ static bool open_model(mote_tokenizer *t, const mote_text *table)
 {
     t->trie = (const void *)table[TOK_TABLE_TRIE].ptr;
     t->n_trie = table[TOK_TABLE_TRIE].bytes / sizeof *t->trie;
-    t->scores = (const void *)table[TOK_TABLE_SCORES].ptr;
+    if (MOTE_TEXT_TRIES)
+        t->scores = (const void *)table[TOK_TABLE_SCORES].ptr;
     t->splits = (const void *)table[TOK_TABLE_SPLITS].ptr;
     t->ranks = (const void *)table[TOK_TABLE_RANKS].ptr;
     if (t->n_trie == 0)
         return false;
-    switch (t->h->model) {
-    case TOK_BPE:
+    if (t->h->model == TOK_BPE)
         return t->h->n_rank_slots > 0 &&
                holds(table[TOK_TABLE_SPLITS], t->h->n_vocab, sizeof *t->splits) &&
                holds(table[TOK_TABLE_RANKS], t->h->n_rank_slots, sizeof *t->ranks);
-    case TOK_UNIGRAM:
-        return holds(table[TOK_TABLE_SCORES], (uint64_t)t->h->n_vocab + 1, sizeof *t->scores);
-    default: return true;
-    }
+    return !MOTE_TEXT_TRIES || t->h->model != TOK_UNIGRAM ||
+           holds(table[TOK_TABLE_SCORES], (uint64_t)t->h->n_vocab + 1, sizeof *t->scores);
 }
 
 /* What the normalising steps look things up in. */
@@ -138,10 +141,14 @@ static bool open_norms(mote_tokenizer *t, const mote_text *table)
 
 static void open_ascii(mote_tokenizer *t)
 {
+#if MOTE_FAST_TEXT
     const uint8_t *pairs =
         t->classes + TOK_CLASS_BLOCKS + (size_t)t->classes[0] * TOK_CLASS_BLOCK_BYTES;
     for (size_t c = 0; c < sizeof t->ascii; c++)
         t->ascii[c] = pairs[c >> 1] >> (c & 1) * 4 & 15;
+#else
+    (void)t;
+#endif
 }
 
 static bool open_tables(mote_tokenizer *t, const mote_image *image)
@@ -169,7 +176,7 @@ static bool open_tables(mote_tokenizer *t, const mote_image *image)
     ok = ok && (!MOTE_TEXT_STEPS || t->classes || !needs_classes(h));
     if (MOTE_TEXT_STEPS)
         ok = ok && (!needs_nfc(h) || open_nfc(t, table[TOK_TABLE_NFC])) && open_norms(t, table);
-    return ok && (!MOTE_TEXT_TRIES || open_model(t, table));
+    return ok && open_model(t, table);
 }
 
 size_t mote_tokenizer_bytes(void)

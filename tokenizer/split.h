@@ -37,7 +37,7 @@ static inline size_t classes_end(const mote_tokenizer *t, const uint8_t *p, size
 {
     for (uint32_t cp; at < end;) {
         if (p[at] < 0x80) {
-            if (!(classes >> t->ascii[p[at]] & 1))
+            if (!(classes >> tok_class(t, p[at]) & 1))
                 break;
             at++;
             continue;

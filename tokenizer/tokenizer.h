@@ -19,7 +19,9 @@ struct mote_tokenizer {
     const char *added_text;
     size_t added_text_bytes;
     const uint8_t *classes;
+#if MOTE_FAST_TEXT
     uint8_t ascii[128]; /* of them, those of ASCII */
+#endif
     const tok_nfc_header *nfc;
     const uint8_t *nfc_blocks;
     const tok_decomposition *decompositions;
@@ -49,14 +51,28 @@ static inline uint32_t tok_step_down(const mote_tokenizer *t, uint32_t node, uin
     return to < t->n_trie && (t->trie[to].id_label & 0xff) == c ? to : TOK_NOWHERE;
 }
 
+/* The nibble of a character in a table of two stages; checked when opened. */
+static inline unsigned tok_nibble(const uint8_t *table, uint32_t cp)
+{
+    size_t block = table[cp >> 8];
+    const uint8_t *pairs = table + TOK_CLASS_BLOCKS + block * TOK_CLASS_BLOCK_BYTES;
+    return pairs[(cp & 0xff) >> 1] >> (cp & 1) * 4 & 15;
+}
+
 /* Class of a character; for tokenizers that have the table. */
 static inline unsigned tok_class(const mote_tokenizer *t, uint32_t cp)
 {
+#if MOTE_FAST_TEXT
     if (cp < 0x80)
         return t->ascii[cp];
-    size_t block = t->classes[cp >> 8]; /* checked when opened */
-    const uint8_t *pairs = t->classes + TOK_CLASS_BLOCKS + block * TOK_CLASS_BLOCK_BYTES;
-    return pairs[(cp & 0xff) >> 1] >> (cp & 1) * 4 & 15;
+#endif
+    return tok_nibble(t->classes, cp);
+}
+
+/* Its grapheme boundary class; for those that have that table. */
+static inline unsigned tok_bound(const mote_tokenizer *t, uint32_t cp)
+{
+    return tok_nibble(t->bounds, cp);
 }
 
 static inline bool tok_is_space(uint32_t c) /* Unicode's White_Space */

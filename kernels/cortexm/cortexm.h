@@ -8,7 +8,9 @@ mote_matmul_fn mote_k_matmul_q8_dsp, mote_k_matmul_q4_dsp, mote_k_matmul_q8_mve,
     mote_k_matmul_q4_mve;
 mote_values_fn mote_k_values_q8_dsp, mote_k_values_q8_mve;
 mote_softmax_fn mote_k_softmax_dsp, mote_k_softmax_mve;
+void mote_k_silu_mul_dsp(float *y, const float *gate, const float *up, size_t n);
 void mote_k_silu_mul_mve(float *y, const float *gate, const float *up, size_t n);
+void mote_k_quantize_dsp(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n);
 void mote_k_quantize_mve(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n);
 
 #if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE == 3

@@ -2,20 +2,15 @@
  * Formulas and bits: kernels.h; layout: quant.h.
  *
  * SMLAD adds two products of 16-bit numbers to a 32-bit sum. SXTB16 takes bytes 0 and 2 of a word
- * apart, with a rotation bytes 1 and 3. Four rows of a tile, a word each per line, go side by side.
- * Activations and tiles lie at multiples of 4 bytes here.
+ * apart, with a rotation bytes 1 and 3; activations are taken apart once for all rows. Four rows of
+ * a tile go side by side. Written as instructions where the compiler's choice of registers costs a
+ * tenth. Activations and tiles lie at multiples of 4 bytes here, tiles at multiples of 8.
  */
 #include "kernels/cortexm/cortexm.h"
 #include "kernels/math.h"
 
 #if MOTE_DSP
 #include <arm_acle.h>
-
-#ifdef __OPTIMIZE_SIZE__
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 
 static inline int32_t even_bytes(uint32_t w) { return __sxtb16((int32_t)w); }
 
@@ -26,87 +21,255 @@ static inline int32_t odd_bytes(uint32_t w)
     return x;
 }
 
-static inline float half_low(uint32_t two)
-{
-    float x;
-    __asm__("vmov %0, %1\n\tvcvtb.f32.f16 %0, %0" : "=t"(x) : "r"(two));
-    return x;
-}
+/* Four activations, taken apart. */
+typedef struct pairs {
+    int32_t even, odd;
+} __attribute__((aligned(8))) pairs;
 
-static inline float half_high(uint32_t two)
+static inline void widen(pairs *to, const uint32_t *x, size_t n)
 {
-    float x;
-    __asm__("vmov %0, %1\n\tvcvtt.f32.f16 %0, %0" : "=t"(x) : "r"(two));
-    return x;
+    for (size_t i = 0; i < n; i++)
+        to[i] = (pairs){even_bytes(x[i]), odd_bytes(x[i])};
 }
 
 typedef struct four {
     int32_t a, b, c, d;
 } four;
 
-static inline int32_t add_word(int32_t sum, uint32_t w, int32_t even, int32_t odd)
+/* Two rows of a line, words %[v] and %[w], times the activations %[e] and %[o]. */
+#define ADD_TWO(a, b)                                                                              \
+    "sxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t"                                           \
+    "smlad %[" a "], %[v], %[e], %[" a "]\n\tsmlad %[" a "], %[t], %[o], %[" a "]\n\t"             \
+    "sxtb16 %[t], %[w], ror #8\n\tsxtb16 %[w], %[w]\n\t"                                           \
+    "smlad %[" b "], %[w], %[e], %[" b "]\n\tsmlad %[" b "], %[t], %[o], %[" b "]\n\t"
+
+/* n lines of q8, a word of each of four rows. */
+static inline four sum_lines(const uint8_t *line, const pairs *x, size_t n)
 {
-    return __smlad(odd_bytes(w), odd, __smlad(even_bytes(w), even, sum));
+    four s = {0, 0, 0, 0};
+    int32_t e, o, v, w, t;
+    for (; n; n--)
+        __asm__ volatile(
+            "ldrd %[e], %[o], [%[x]], #8\n\t"
+            "ldrd %[v], %[w], [%[line]]\n\t" ADD_TWO(
+                "a", "b") "ldrd %[v], %[w], [%[line], #8]\n\t" ADD_TWO("c", "d") "add %[line], #64"
+            : [a] "+r"(s.a), [b] "+r"(s.b), [c] "+r"(s.c), [d] "+r"(s.d), [line] "+r"(line),
+              [x] "+r"(x), [e] "=&r"(e), [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+            :
+            : "memory", "cc");
+    return s;
 }
 
-/* One line of q8: four rows, a word each. */
-static inline four add_line(four s, const uint32_t *line, uint32_t x)
+#ifndef __OPTIMIZE_SIZE__
+#define FIRST_TWO(a, b)                                                                            \
+    "sxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t"                                           \
+    "smuad %[" a "], %[v], %[e]\n\tsmlad %[" a "], %[t], %[o], %[" a "]\n\t"                       \
+    "sxtb16 %[t], %[w], ror #8\n\tsxtb16 %[w], %[w]\n\t"                                           \
+    "smuad %[" b "], %[w], %[e]\n\tsmlad %[" b "], %[t], %[o], %[" b "]\n\t"
+#define LINE(i, two)                                                                               \
+    "ldrd %[e], %[o], %[x" #i "]\n\t"                                                              \
+    "ldrd %[v], %[w], [%[line], #64*" #i                                                           \
+    "]\n\t" two("a", "b") "ldrd %[v], %[w], [%[line], #64*" #i "+8]\n\t" two("c", "d")
+
+/* The eight lines of a group at once. */
+static inline __attribute__((always_inline)) four sum_group(const uint8_t *line, const pairs *x)
 {
-    int32_t even = even_bytes(x), odd = odd_bytes(x);
-    return (four){add_word(s.a, line[0], even, odd), add_word(s.b, line[1], even, odd),
-                  add_word(s.c, line[2], even, odd), add_word(s.d, line[3], even, odd)};
+    four s;
+    int32_t e, o, v, w, t;
+    __asm__ volatile(
+        LINE(0, FIRST_TWO) LINE(1, ADD_TWO) LINE(2, ADD_TWO) LINE(3, ADD_TWO) LINE(4, ADD_TWO)
+            LINE(5, ADD_TWO) LINE(6, ADD_TWO) LINE(7, ADD_TWO)
+        : [a] "=&r"(s.a), [b] "=&r"(s.b), [c] "=&r"(s.c), [d] "=&r"(s.d), [e] "=&r"(e),
+          [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+        : [line] "r"(line), [x0] "m"(x[0]), [x1] "m"(x[1]), [x2] "m"(x[2]), [x3] "m"(x[3]),
+          [x4] "m"(x[4]), [x5] "m"(x[5]), [x6] "m"(x[6]), [x7] "m"(x[7])
+        : "memory");
+    return s;
+}
+#endif
+
+/* to[r] = from[r] + s[r] * (scale[r] * as) for four rows; the scales are halves. */
+static inline void add_sums(float *to, const float *from, four s, const uint8_t *scales, float as)
+{
+    __asm__ volatile("vldr d0, [%[scales]]\n\t"
+                     "vldmia %[from], {s8-s11}\n\t"
+                     "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"
+                     "vcvtb.f32.f16 s6, s1\n\tvcvtt.f32.f16 s7, s1\n\t"
+                     "vmov s0, s1, %[a], %[b]\n\tvmov s2, s3, %[c], %[d]\n\t"
+                     "vmul.f32 s4, s4, %[as]\n\tvmul.f32 s5, s5, %[as]\n\t"
+                     "vmul.f32 s6, s6, %[as]\n\tvmul.f32 s7, s7, %[as]\n\t"
+                     "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\t"
+                     "vcvt.f32.s32 s2, s2\n\tvcvt.f32.s32 s3, s3\n\t"
+                     "vfma.f32 s8, s0, s4\n\tvfma.f32 s9, s1, s5\n\t"
+                     "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
+                     "vstmia %[to], {s8-s11}"
+                     :
+                     : [to] "r"(to), [from] "r"(from), [a] "r"(s.a), [b] "r"(s.b), [c] "r"(s.c),
+                       [d] "r"(s.d), [scales] "r"(scales), [as] "t"(as)
+                     : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
+                       "s11");
 }
 
-/* acc += sum * scale * as for the four rows; two: their scales, two in a word. */
-static inline void add_group(float acc[4], four s, const uint32_t *two, float as)
+/* n lines of columns that fill no group, the end of the keys of some heads; or, in a build for
+ * size, all there are. */
+static void add_lines(float *out, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
+                      const float *end, const uint32_t *codes, size_t n, float as)
 {
-    acc[0] = mote_fma((float)s.a, half_low(two[0]) * as, acc[0]);
-    acc[1] = mote_fma((float)s.b, half_high(two[0]) * as, acc[1]);
-    acc[2] = mote_fma((float)s.c, half_low(two[1]) * as, acc[2]);
-    acc[3] = mote_fma((float)s.d, half_high(two[1]) * as, acc[3]);
+    pairs x[8];
+    widen(x, codes, n);
+    for (; out < end; lines += tile_bytes - 64, scales += tile_bytes - 32)
+        for (size_t b = 0; b < 4; b++, out += 4, lines += 16, scales += 8)
+            add_sums(out, out, sum_lines(lines, x, n), scales, as);
 }
 
-/* One tile times one row of activations: n whole groups, then `rest` lines (keys of heads that are
- * no multiple of 32). wide: two groups have one scale. */
-static __attribute__((noinline)) void tile_q8(float *out, const uint32_t *tile, size_t front,
-                                              const uint32_t *x, const float *as, size_t n,
-                                              size_t rest, bool wide)
+#ifndef __OPTIMIZE_SIZE__
+static const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+
+/* One group of columns of all rows. lines: of the first tile, at a multiple of 64. */
+static inline __attribute__((always_inline)) void
+add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
+          const float *end, const uint32_t *codes, float as)
 {
-    for (size_t b = 0; b < 4; b++, out += 4) {
-        const uint32_t *two = tile + 2 * b, *line = tile + front + 4 * b;
-        float acc[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-        for (size_t g = 0; g < n; g++) {
-            four s = {0, 0, 0, 0};
-            UNROLL
-                for (size_t i = 0; i < 8; i++)
-                    s = add_line(s, line + 16 * i, x[8 * g + i]);
-            line += 8 * 16;
-            add_group(acc, s, two, as[g]);
-            if (g & 1 || !wide)
-                two += 8;
-        }
-        if (rest) {
-            four s = {0, 0, 0, 0};
-            for (size_t i = 0; i < rest; i++, line += 16)
-                s = add_line(s, line, x[8 * n + i]);
-            add_group(acc, s, two, as[n]);
-        }
-        for (size_t r = 0; r < 4; r++)
-            out[r] = acc[r];
+    pairs x[8];
+    widen(x, codes, 8);
+    do {
+        do {
+            four s = sum_group(lines, x);
+            add_sums(out, first ? zeros : out, s, scales, as);
+            out += 4;
+            scales += 8;
+            lines += 16;
+        } while ((uintptr_t)lines % 64);
+        lines += tile_bytes - 64;
+        scales += tile_bytes - 32;
+    } while (out < end);
+}
+
+static __attribute__((noinline)) void add_first(float *out, const uint8_t *scales,
+                                                const uint8_t *lines, size_t tile_bytes,
+                                                const float *end, const uint32_t *codes, float as)
+{
+    add_group(out, true, scales, lines, tile_bytes, end, codes, as);
+}
+
+static __attribute__((noinline)) void add_next(float *out, const uint8_t *scales,
+                                               const uint8_t *lines, size_t tile_bytes,
+                                               const float *end, const uint32_t *codes, float as)
+{
+    add_group(out, false, scales, lines, tile_bytes, end, codes, as);
+}
+
+/* ---- keys of heads below 32 dimensions ------------------------------------------------------ */
+
+/* Two queries' activations of a line. */
+typedef struct two_pairs {
+    pairs a, b;
+} two_pairs;
+
+#define TIMES_ROW(mul, more, row, step)                                                            \
+    "ldr %[v], [%[line]], #" step "\n\t"                                                           \
+    "sxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t" mul " %[a" row                            \
+    "], %[v], r4" more("a" row) "\n\tsmlad %[a" row "], %[t], r5, %[a" row "]\n\t" mul " %[b" row  \
+                                "], %[v], r6" more("b" row) "\n\tsmlad %[b" row                    \
+                                                            "], %[t], r8, %[b" row "]\n\t"
+#define NO_SUM(s)
+#define THE_SUM(s) ", %[" s "]"
+
+/* Two rows (keys) times two queries. scales: of the rows, halves. */
+static inline void two_keys(float *out_a, float *out_b, const uint8_t *line, const uint8_t *scales,
+                            const two_pairs *x, size_t n, float as_a, float as_b)
+{
+    int32_t a0, a1, b0, b1, v, t;
+    __asm__ volatile(
+        "ldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smuad", NO_SUM, "0", "4") TIMES_ROW(
+            "smuad", NO_SUM, "1",
+            "60") "b 2f\n"
+                  "1:\tldmia %[x]!, {r4, r5, r6, r8}\n\t" TIMES_ROW("smlad", THE_SUM, "0", "4")
+                      TIMES_ROW("smlad", THE_SUM, "1", "60") "2:\tsubs %[n], #1\n\tbne 1b"
+        : [a0] "=&r"(a0), [a1] "=&r"(a1), [b0] "=&r"(b0), [b1] "=&r"(b1), [v] "=&r"(v),
+          [t] "=&r"(t), [line] "+r"(line), [x] "+r"(x), [n] "+r"(n)
+        :
+        : "memory", "cc", "r4", "r5", "r6", "r8");
+    __asm__ volatile("vldr s0, [%[scales]]\n\t"
+                     "vldmia %[null], {s8-s11}\n\t"
+                     "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"
+                     "vmul.f32 s6, s4, %[as_b]\n\tvmul.f32 s7, s5, %[as_b]\n\t"
+                     "vmul.f32 s4, s4, %[as_a]\n\tvmul.f32 s5, s5, %[as_a]\n\t"
+                     "vmov s0, s1, %[a0], %[a1]\n\tvmov s2, s3, %[b0], %[b1]\n\t"
+                     "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\t"
+                     "vcvt.f32.s32 s2, s2\n\tvcvt.f32.s32 s3, s3\n\t"
+                     "vfma.f32 s8, s0, s4\n\tvfma.f32 s9, s1, s5\n\t"
+                     "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
+                     "vstmia %[out_a], {s8-s9}\n\tvstmia %[out_b], {s10-s11}"
+                     :
+                     : [a0] "r"(a0), [a1] "r"(a1), [b0] "r"(b0), [b1] "r"(b1), [scales] "r"(scales),
+                       [null] "r"(zeros), [out_a] "r"(out_a), [out_b] "r"(out_b), [as_a] "t"(as_a),
+                       [as_b] "t"(as_b)
+                     : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
+                       "s11");
+}
+
+/* All tiles for queries a and b (which may be the same). */
+static __attribute__((noinline)) void keys_of_two(float *out_a, float *out_b, const mote_acts *x,
+                                                  size_t a, size_t b, const mote_mat *w,
+                                                  size_t begin, const float *end)
+{
+    const uint32_t *codes_a = (const void *)(x->codes + a * x->code_stride);
+    const uint32_t *codes_b = (const void *)(x->codes + b * x->code_stride);
+    const float as_a = x->scales[a * x->group_stride], as_b = x->scales[b * x->group_stride];
+    const uint8_t *tile = w->data + begin * w->tile_bytes;
+    const size_t n = w->k / 4;
+    two_pairs wide[8];
+    for (size_t i = 0; i < n; i++) {
+        widen(&wide[i].a, codes_a + i, 1);
+        widen(&wide[i].b, codes_b + i, 1);
     }
+    for (; out_a < end; tile += w->tile_bytes)
+        for (size_t r = 0; r < 16; r += 2, out_a += 2, out_b += 2)
+            two_keys(out_a, out_b, tile + 32 + 4 * r, tile + 2 * r, wide, n, as_a, as_b);
+}
+
+#endif
+
+/* One row of activations. */
+static void times_row(float *out, const mote_acts *x, size_t t, const mote_mat *w, size_t begin,
+                      const float *end)
+{
+    const size_t bytes = w->tile_bytes, groups = w->k / 32, rest = w->k % 32 / 4;
+    const uint8_t *scales = w->data + begin * bytes;
+    const uint8_t *lines = scales + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
+    const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
+    const float *as = x->scales + t * x->group_stride;
+    const unsigned shift = w->group == 64;
+    size_t g = 0;
+#ifdef __OPTIMIZE_SIZE__
+    memset(out, 0, (size_t)((const uint8_t *)end - (const uint8_t *)out));
+    for (; g < groups; g++)
+        add_lines(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g, 8,
+                  as[g]);
+#else
+    add_first(out, scales, lines, bytes, end, codes, as[0]);
+    for (g = 1; g < groups; g++)
+        add_next(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g,
+                 as[g]);
+#endif
+    if (rest)
+        add_lines(out, scales + 32 * g, lines + 512 * g, bytes, end, codes + 8 * g, rest, as[g]);
 }
 
 void mote_k_matmul_q8_dsp(float *out, size_t out_stride, const mote_acts *x, size_t n,
                           const mote_mat *w, size_t begin, size_t end)
 {
-    const size_t front = mote_tile_scale_bytes(MOTE_Q8, w->group, w->k) / 4;
-    for (size_t t = 0; t < n; t++) {
-        const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
-        const uint8_t *tile = w->data + begin * w->tile_bytes;
-        float *to = out + t * out_stride;
-        for (size_t i = begin; i < end; i++, to += 16, tile += w->tile_bytes)
-            tile_q8(to, (const void *)tile, front, codes, x->scales + t * x->group_stride,
-                    w->k / 32, w->k % 32 / 4, w->group == 64);
+    for (size_t t = 0, step = 1; t < n; t += step, out += step * out_stride) {
+        const float *to = out + 16 * (end - begin);
+#ifndef __OPTIMIZE_SIZE__
+        if (w->k < 32) {
+            step = t + 1 < n ? 2 : 1;
+            keys_of_two(out, out + (step - 1) * out_stride, x, t, t + step - 1, w, begin, to);
+            continue;
+        }
+#endif
+        times_row(out, x, t, w, begin, to);
     }
 }
 
@@ -154,61 +317,244 @@ void mote_k_matmul_q4_dsp(float *out, size_t out_stride, const mote_acts *x, siz
 }
 #endif
 
+static inline float half_low(uint32_t two)
+{
+    float x;
+    __asm__("vmov %0, %1\n\tvcvtb.f32.f16 %0, %0" : "=t"(x) : "r"(two));
+    return x;
+}
+
+#define ZERO(s) "vmov.f32 " s ", %[zero]\n\t"
+/* Dimensions i and i + 1: a's and b's sums += factor * code. */
+#define ADD_VALUES(i, a0, b0, a1, b1)                                                              \
+    "ldrsb %[c], [%[v], #" #i "]\n\tldrsb %[e], [%[v], #" #i "+1]\n\t"                             \
+    "vmov s4, s5, %[c], %[e]\n\tvcvt.f32.s32 s4, s4\n\tvcvt.f32.s32 s5, s5\n\t"                    \
+    "vfma.f32 " a0 ", s1, s4\n\tvfma.f32 " b0 ", s2, s4\n\t"                                       \
+    "vfma.f32 " a1 ", s1, s5\n\tvfma.f32 " b1 ", s2, s5\n\t"
+
 /* Eight dimensions of two queries that see the same positions. */
 static inline __attribute__((always_inline)) void
 values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t lo, size_t hi,
          const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
 {
-    float a[8] = {0.0f}, b[8] = {0.0f};
+    const float *pa = p + lo, *pb = pa + p_stride;
+    size_t n = hi - lo, step = 2 * groups;
+    int32_t c, e;
     v += lo * dim;
-    for (size_t j = lo; j < hi; j++, v += dim) {
-        const float scale = half_low(scales[j * groups]);
-        const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
-#pragma GCC unroll 8
-        for (size_t d = 0; d < 8; d++) {
-            float c = (float)v[d];
-            a[d] = mote_fma(fa, c, a[d]);
-            b[d] = mote_fma(fb, c, b[d]);
-        }
-    }
-    for (size_t d = 0; d < 8; d++) {
-        out[d] = a[d];
-        out[out_stride + d] = b[d];
-    }
+    scales += lo * groups;
+    __asm__ volatile(
+        ZERO("s16") ZERO("s17") ZERO("s18") ZERO("s19") ZERO("s20") ZERO("s21") ZERO("s22") ZERO(
+            "s23") ZERO("s24") ZERO("s25") ZERO("s26") ZERO("s27") ZERO("s28") ZERO("s29")
+            ZERO("s30") ZERO(
+                "s31") "\n"
+                       "1:\tldrh %[c], [%[scales]]\n\tadd %[scales], %[step]\n\t"
+                       "vmov s0, %[c]\n\tvcvtb.f32.f16 s0, s0\n\t"
+                       "vldmia %[pa]!, {s1}\n\tvldmia %[pb]!, {s2}\n\t"
+                       "vmul.f32 s1, s1, s0\n\tvmul.f32 s2, s2, s0\n\t" ADD_VALUES(
+                           0, "s16", "s24", "s17", "s25") ADD_VALUES(2, "s18", "s26", "s19", "s27")
+                           ADD_VALUES(4, "s20", "s28", "s21", "s29") ADD_VALUES(
+                               6, "s22", "s30", "s23",
+                               "s31") "add %[v], %[dim]\n\t"
+                                      "subs %[n], #1\n\tbne 1b\n\t"
+                                      "vstmia %[out_a], {s16-s23}\n\tvstmia %[out_b], {s24-s31}"
+        : [c] "=&r"(c), [e] "=&r"(e), [scales] "+r"(scales), [pa] "+r"(pa), [pb] "+r"(pb),
+          [v] "+r"(v), [n] "+r"(n)
+        : [zero] "t"(0.0f), [step] "r"(step), [dim] "r"(dim), [out_a] "r"(out),
+          [out_b] "r"(out + out_stride)
+        : "memory", "cc", "s0", "s1", "s2", "s4", "s5", "s16", "s17", "s18", "s19", "s20", "s21",
+          "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30", "s31");
 }
 
 #define VALUES_Q8 mote_k_values_q8_dsp
 #include "kernels/cortexm/values_q8.inc"
 
-/* Without a cap, by lanes: each lane's sum stays in a register. exp as in math.h, whose upper clamp
- * never applies here. */
+#ifndef __OPTIMIZE_SIZE__
+/* ---- exp ------------------------------------------------------------------------------------ */
+
+static __attribute__((noinline)) float any_exp(float x) { return mote_exp(x); }
+
+/* mote_exp (math.h). Where the power of two is well inside the range, the clamps do nothing and the
+ * exponent is added to the bits; elsewhere that function. The coefficients come by one instruction
+ * since each step of the polynomial consumes its own. */
+static const float steps[] = {0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f};
+
+static inline __attribute__((always_inline)) float exp_of(float x)
+{
+    register float a __asm__("s0"), b __asm__("s1"), c __asm__("s2"), d __asm__("s3");
+    float t = x * 0x1.715476p+0f + MOTE_RNE_MAGIC;
+    float n = t - MOTE_RNE_MAGIC;
+    float r = mote_fma(n, 0x1.05c61p-29f, mote_fma(n, -0x1.62e43p-1f, x));
+    uint32_t power = float_bits(t);
+    if (__builtin_expect(power + 114 - float_bits(MOTE_RNE_MAGIC) > 240, 0))
+        return any_exp(x);
+    __asm__("vldmia %4, {s0-s3}" : "=t"(a), "=t"(b), "=t"(c), "=t"(d) : "r"(steps), "m"(steps));
+    a = mote_fma(0.00139505411709f, r, a);
+    b = mote_fma(a, r, b);
+    c = mote_fma(b, r, c);
+    d = mote_fma(c, r, d);
+    return bits_float(float_bits(mote_fma(d, r * r, r) + 1.0f) + (power << 23));
+}
+
+void mote_k_silu_mul_dsp(float *y, const float *gate, const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = gate[i] / (1.0f + exp_of(-gate[i])) * up[i];
+}
+
+#define EXP_OF(x, more)                                                                            \
+    "vmul.f32 " x ", " x ", %[scale]\n\tvsub.f32 " x ", " x ", %[m]\n\t"                           \
+    "vmul.f32 s8, " x ", %[log2e]\n\tvadd.f32 s8, s8, %[magic]\n\t"                                \
+    "vsub.f32 s9, s8, %[magic]\n\tvmov %[u], s8\n\t"                                               \
+    "vfma.f32 " x ", s9, %[high]\n\tvfma.f32 " x ", s9, %[low]\n\t"                                \
+    "vldmia %[table], {s0-s3}\n\t"                                                                 \
+    "vfma.f32 s0, " x ", %[last]\n\tvfma.f32 s1, " x ", s0\n\t"                                    \
+    "vfma.f32 s2, " x ", s1\n\tvfma.f32 s3, " x ", s2\n\t"                                         \
+    "vmul.f32 s8, " x ", " x "\n\tvfma.f32 " x ", s3, s8\n\t"                                      \
+    "vadd.f32 " x ", " x ", %[one]\n\t"                                                            \
+    "vmov %[y], " x "\n\tadd %[y], %[y], %[u], lsl #23\n\tvmov " x ", %[y]\n\t"                    \
+    "add %[u], %[u], %[bias]\n\t" more "\n\t"
+
+/* Sixteen positions, a lane's each: exp_of, four at a time. All are at most 0, so one test tells
+ * whether any is too low. */
+static inline void add_exps(float *p, float scale, float m, float lane[16])
+{
+    for (size_t l = 0; l < 16; l += 4) {
+        uint32_t u, y, all;
+        register float a __asm__("s4"), b __asm__("s5"), c __asm__("s6"), d __asm__("s7");
+        __asm__ volatile(
+            "vldmia %[p], {s4-s7}\n\t" EXP_OF("s4", "mov %[all], %[u]")
+                EXP_OF("s5", "orr %[all], %[u]") EXP_OF("s6", "orr %[all], %[u]")
+                    EXP_OF("s7", "orr %[all], %[u]")
+            : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d), [u] "=&r"(u), [y] "=&r"(y), [all] "=&r"(all)
+            : [p] "r"(p + l), [table] "r"(steps), [scale] "t"(scale), [m] "t"(m),
+              [log2e] "t"(0x1.715476p+0f), [magic] "t"(MOTE_RNE_MAGIC), [high] "t"(-0x1.62e43p-1f),
+              [low] "t"(0x1.05c61p-29f), [last] "t"(0.00139505411709f), [one] "t"(1.0f),
+              [bias] "r"(114 - float_bits(MOTE_RNE_MAGIC))
+            : "memory", "s0", "s1", "s2", "s3", "s8", "s9");
+        if (__builtin_expect(all > 255, 0)) {
+            a = any_exp(p[l] * scale - m);
+            float b2 = any_exp(p[l + 1] * scale - m), c2 = any_exp(p[l + 2] * scale - m);
+            float d2 = any_exp(p[l + 3] * scale - m), a2 = a;
+            p[l] = a2, p[l + 1] = b2, p[l + 2] = c2, p[l + 3] = d2;
+            lane[l] += a2, lane[l + 1] += b2, lane[l + 2] += c2, lane[l + 3] += d2;
+            continue;
+        }
+        __asm__ volatile("vstmia %[p], {s4-s7}\n\tvldmia %[lane], {s0-s3}\n\t"
+                         "vadd.f32 s0, s0, s4\n\tvadd.f32 s1, s1, s5\n\t"
+                         "vadd.f32 s2, s2, s6\n\tvadd.f32 s3, s3, s7\n\t"
+                         "vstmia %[lane], {s0-s3}"
+                         :
+                         : "t"(a), "t"(b), "t"(c), "t"(d), [p] "r"(p + l), [lane] "r"(lane + l)
+                         : "memory", "s0", "s1", "s2", "s3");
+    }
+}
+static inline float largest(const float *p, size_t n)
+{
+    float m = p[0];
+    size_t i = n & 3;
+    for (size_t j = 1; j < i; j++)
+        m = mote_fmax(p[j], m);
+    for (p += i; i < n; i += 4)
+#if __ARM_ARCH >= 8 || __ARM_FP & 8 /* FPv5 */
+        __asm__("vldmia %[p]!, {s0-s3}\n\t"
+                "vmaxnm.f32 s0, s0, s1\n\tvmaxnm.f32 s2, s2, s3\n\t"
+                "vmaxnm.f32 s0, s0, s2\n\tvmaxnm.f32 %[m], %[m], s0"
+                : [m] "+t"(m), [p] "+r"(p)
+                :
+                : "memory", "s0", "s1", "s2", "s3");
+#else
+        __asm__("vldmia %[p]!, {s0-s3}\n\t"
+                "vcmp.f32 s0, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s0\n\t"
+                "vcmp.f32 s1, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s1\n\t"
+                "vcmp.f32 s2, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s2\n\t"
+                "vcmp.f32 s3, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s3"
+                : [m] "+t"(m), [p] "+r"(p)
+                :
+                : "memory", "cc", "s0", "s1", "s2", "s3");
+#endif
+    return m;
+}
+
+/* The largest of a row times a scale > 0 is the largest times it. */
 void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
                         float *sum)
 {
-    float lane[16], m;
-    cap = MOTE_LAYER_KINDS ? cap : 0.0f;
-    if (cap > 0.0f)
-        for (size_t j = lo; j < hi; j++)
+    float lane[16] = {0.0f}, m;
+    size_t j = lo;
+    if (MOTE_LAYER_KINDS && cap > 0.0f)
+        for (; j < hi; j++)
             p[j] = cap * mote_tanh(p[j] * scale / cap);
-    m = cap > 0.0f ? p[lo] : p[lo] * scale;
-    for (size_t j = lo; j < hi; j++) {
-        float s = cap > 0.0f ? p[j] : p[j] * scale;
-        p[j] = s;
-        m = mote_fmax(s, m);
-    }
-    for (size_t l = 0; l < 16; l++) {
-        float acc = 0.0f;
-        for (size_t j = lo + ((l - lo) & 15); j < hi; j += 16) {
-            float e = mote_exp(p[j] - m);
-            p[j] = e;
-            acc += e;
-        }
-        lane[l] = acc;
-    }
+    else if (!(scale > 0.0f))
+        for (; j < hi; j++)
+            p[j] *= scale;
+    if (j == hi)
+        scale = 1.0f;
+    m = largest(p + lo, hi - lo) * scale;
+    for (j = lo; j < hi && j % 16; j++)
+        lane[j % 16] += p[j] = any_exp(p[j] * scale - m);
+    for (; j + 16 <= hi; j += 16)
+        add_exps(p + j, scale, m, lane);
+    for (; j < hi; j++)
+        lane[j % 16] += p[j] = exp_of(p[j] * scale - m);
     for (size_t half = 8; half; half /= 2)
         for (size_t l = 0; l < half; l++)
             lane[l] += lane[l + half];
     *max = m;
     *sum = lane[0];
 }
+
+/* ---- activations ---------------------------------------------------------------------------- */
+
+/* A group of n <= 32, a multiple of 4: its codes, four in a word, zeros behind. */
+static int32_t quantize_group(uint32_t *codes, float *scale, const float *x, size_t n)
+{
+    uint32_t top = 0;
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; i += 4)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++) {
+            uint32_t u = float_bits(x[i + j]) << 1;
+            top = u > top ? u : top;
+        }
+    const float amax = bits_float(top >> 1);
+    *scale = top >= 0xff000000u ? bits_float(0x7fc00000u) : 0.0f;
+    size_t i = 0;
+    if (top < 0xff000000u && amax >= 0x1p-100f) {
+        *scale = amax / 127.0f;
+        const float factor = 127.0f / amax;
+        for (; i < n / 4; i++, x += 4) {
+            uint32_t w = float_bits(x[0] * factor + MOTE_RNE_MAGIC);
+            uint32_t b = float_bits(x[1] * factor + MOTE_RNE_MAGIC);
+            uint32_t c = float_bits(x[2] * factor + MOTE_RNE_MAGIC);
+            uint32_t d = float_bits(x[3] * factor + MOTE_RNE_MAGIC);
+            __asm__("bfi %0, %1, #8, #8\n\tbfi %0, %2, #16, #8\n\tbfi %0, %3, #24, #8"
+                    : "+r"(w)
+                    : "r"(b), "r"(c), "r"(d));
+            codes[i] = w;
+            if (MOTE_TYPES_GGUF) /* nobody else reads it */
+                sum = __smlad(even_bytes(w), 0x10001, __smlad(odd_bytes(w), 0x10001, sum));
+        }
+    }
+    for (; i < 8; i++)
+        codes[i] = 0;
+    return sum;
+}
+
+void mote_k_quantize_dsp(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n)
+{
+    const size_t n_codes = mote_round_up(n, 64);
+    for (size_t at = 0; at < n_codes; at += 32, codes += 32) {
+        size_t left = at < n ? n - at : 0;
+        const float *from = x + at;
+        float last[32];
+        if (left < 32 && left % 4) {
+            memcpy(last, from, left * sizeof *last);
+            for (; left % 4; left++)
+                last[left] = 0.0f;
+            from = last;
+        }
+        *sums++ = quantize_group((uint32_t *)(void *)codes, scales++, from, left < 32 ? left : 32);
+    }
+}
+#endif
 #endif

@@ -21,36 +21,37 @@ static inline float32x4_t halves(const uint16_t *p)
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-/* 32 columns of one row: lines of 64 bytes, a word of the row in each. */
-static inline int32_t sum_row(const uint8_t *row, int8x16_t x0, int8x16_t x1, uint32x4_t lines)
-{
-    const uint32_t *first = (const void *)row, *second = (const void *)(row + 4 * MOTE_LINE);
-    int32_t sum = vmladavq_s8(vreinterpretq_s8_u32(vldrwq_gather_offset_u32(first, lines)), x0);
-    return vmladavaq_s8(sum, vreinterpretq_s8_u32(vldrwq_gather_offset_u32(second, lines)), x1);
-}
+/* 32 columns of row r of a tile: the row's words of four lines, whose places are in `lines`, and of
+ * the next four. */
+#define ROW_WORDS(lines, r, at) vreinterpretq_s8_u32(vldrwq_gather_base_u32(lines, 4 * (r) + (at)))
+#define SUM_ROW(lines, r)                                                                          \
+    vmladavaq_s8(vmladavq_s8(ROW_WORDS(lines, r, 0), x0), ROW_WORDS(lines, r, 4 * 64), x1)
 
-static inline int32x4_t sum_rows(const uint8_t *row, int8x16_t x0, int8x16_t x1, uint32x4_t lines)
-{
-    int32_t a = sum_row(row, x0, x1, lines), b = sum_row(row + 4, x0, x1, lines);
-    int32_t c = sum_row(row + 8, x0, x1, lines), d = sum_row(row + 12, x0, x1, lines);
-    return (int32x4_t){a, b, c, d};
-}
+/* acc += sums of four rows from r on, times their scales. */
+#define ADD_ROWS(lines, r)                                                                         \
+    do {                                                                                           \
+        int32x4_t sum = {SUM_ROW(lines, r), SUM_ROW(lines, (r) + 1), SUM_ROW(lines, (r) + 2),      \
+                         SUM_ROW(lines, (r) + 3)};                                                 \
+        acc[(r) / 4] =                                                                             \
+            vfmaq_f32(acc[(r) / 4], vcvtq_f32_s32(sum), vmulq_n_f32(halves(scale + (r)), as[g]));  \
+    } while (0)
 
 static void tile_q8(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
                     const float *as)
 {
     const uint8_t *line = tile + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
-    const uint32x4_t lines = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE);
+    uint32x4_t lines =
+        vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE), (uint32_t)(uintptr_t)line);
     const uint16_t *scale = (const void *)tile;
     float32x4_t acc[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f),
                           vdupq_n_f32(0.0f)};
-    for (size_t g = 0; g < w->k / 32; g++, line += 8 * MOTE_LINE) {
+    for (size_t g = 0; g < w->k / 32; g++) {
         int8x16_t x0 = vldrbq_s8(codes + 32 * g), x1 = vldrbq_s8(codes + 32 * g + 16);
-#pragma GCC unroll 4
-        for (size_t b = 0; b < 4; b++) {
-            float32x4_t sum = vcvtq_f32_s32(sum_rows(line + 16 * b, x0, x1, lines));
-            acc[b] = vfmaq_f32(acc[b], sum, vmulq_n_f32(halves(scale + 4 * b), as[g]));
-        }
+        ADD_ROWS(lines, 0);
+        ADD_ROWS(lines, 4);
+        ADD_ROWS(lines, 8);
+        ADD_ROWS(lines, 12);
+        lines = vaddq_n_u32(lines, 8 * MOTE_LINE);
         if (g & 1 || w->group == 32)
             scale += 16;
     }
@@ -176,16 +177,21 @@ static inline float32x4_t exp4(float32x4_t x)
 void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
                         float *sum)
 {
-    float lane[16] = {0.0f}, m = -__builtin_inff();
+    float lane[16] = {0.0f}, m;
     size_t body = (lo + 15) / 16 * 16, tail = hi / 16 * 16;
-    if (cap > 0.0f)
+    if (MOTE_LAYER_KINDS && cap > 0.0f) {
         for (size_t j = lo; j < hi; j++)
             p[j] = cap * mote_tanh(p[j] * scale / cap);
-    else
-        for (size_t j = lo; j < hi; j++)
-            p[j] *= scale;
-    for (size_t j = lo; j < hi; j++)
-        m = mote_fmax(p[j], m);
+        scale = 1.0f;
+    }
+    float32x4_t top = vdupq_n_f32(-__builtin_inff());
+    for (size_t j = lo; j < hi; j += 4) {
+        mve_pred16_t some = vctp32q((uint32_t)(hi - j));
+        float32x4_t s = vmulq_n_f32(vldrwq_z_f32(p + j, some), scale);
+        vstrwq_p_f32(p + j, s, some);
+        top = vmaxnmq_m_f32(top, top, s, some);
+    }
+    m = vmaxnmvq_f32(-__builtin_inff(), top);
     for (size_t j = lo; j < hi && j < body; j++)
         lane[j % 16] += p[j] = mote_exp(p[j] - m);
     for (size_t j = body; j < tail; j += 4) {
@@ -225,7 +231,8 @@ values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t 
     float32x4_t a0 = vdupq_n_f32(0.0f), a1 = a0, b0 = a0, b1 = a0;
     v += lo * dim;
     for (size_t j = lo; j < hi; j++, v += dim) {
-        const float scale = mote_f16_to_f32(scales[j * groups]);
+        float scale;
+        __asm__("vmov %0, %1\n\tvcvtb.f32.f16 %0, %0" : "=t"(scale) : "r"(scales[j * groups]));
         const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
         float32x4_t c0 = vcvtq_f32_s32(vldrbq_s32(v)), c1 = vcvtq_f32_s32(vldrbq_s32(v + 4));
         a0 = vfmaq_n_f32(a0, c0, fa);
@@ -244,43 +251,42 @@ values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t 
 
 /* ---- activations ---------------------------------------------------------------------------- */
 
-/* A group of 32; its codes' sum. */
-static int32_t quantize_group(int8_t *codes, float *scale, const float *x)
+/* A group: n <= 32 numbers, zeros behind them; its codes' sum. */
+static int32_t quantize_group(int8_t *codes, float *scale, const float *x, size_t n)
 {
     uint32x4_t top = vdupq_n_u32(0), mask = vdupq_n_u32(0x7fffffffu);
     int32_t sum = 0;
-    for (size_t i = 0; i < 32; i += 4)
-        top = vmaxq_u32(top, vandq_u32(vreinterpretq_u32_f32(vld1q_f32(x + i)), mask));
+    size_t i = 0;
+    for (; i < n; i += 4) {
+        float32x4_t v = vldrwq_z_f32(x + i, vctp32q((uint32_t)(n - i)));
+        top = vmaxq_u32(top, vandq_u32(vreinterpretq_u32_f32(v), mask));
+    }
     uint32_t amax = vmaxvq_u32(0, top);
     *scale = amax >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
-    if (amax >= 0x7f800000u || bits_float(amax) < 0x1p-100f) {
-        vst1q_s8(codes, vdupq_n_s8(0));
-        vst1q_s8(codes + 16, vdupq_n_s8(0));
-        return 0;
-    }
-    *scale = bits_float(amax) / 127.0f;
-    const float factor = 127.0f / bits_float(amax);
-    for (size_t i = 0; i < 32; i += 4) {
-        float32x4_t t = vaddq_n_f32(vmulq_n_f32(vld1q_f32(x + i), factor), MOTE_RNE_MAGIC);
+    if (amax >= 0x7f800000u || bits_float(amax) < 0x1p-100f)
+        n = 0;
+    const float factor = n ? 127.0f / bits_float(amax) : 0.0f;
+    if (n)
+        *scale = bits_float(amax) / 127.0f;
+    for (i = 0; i < n; i += 4) {
+        float32x4_t v = vldrwq_z_f32(x + i, vctp32q((uint32_t)(n - i)));
+        float32x4_t t = vaddq_n_f32(vmulq_n_f32(v, factor), MOTE_RNE_MAGIC);
         int32x4_t code = vsubq_n_s32(vreinterpretq_s32_f32(t), (int32_t)0x4b400000);
         vstrbq_s32(codes + i, code);
-        sum = vaddvaq_s32(sum, code);
+        if (MOTE_TYPES_GGUF) /* nobody else reads it */
+            sum = vaddvaq_s32(sum, code);
     }
+    for (; i < 32; i += 4)
+        vstrbq_s32(codes + i, vdupq_n_s32(0));
     return sum;
 }
 
 void mote_k_quantize_mve(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n)
 {
     const size_t n_codes = mote_round_up(n, 64);
-    float last[32] = {0.0f};
     for (size_t at = 0; at < n_codes; at += 32) {
-        const float *from = x + at;
-        if (at + 32 > n) {
-            memset(last, 0, sizeof last);
-            memcpy(last, from, (at < n ? n - at : 0) * sizeof *last);
-            from = last;
-        }
-        sums[at / 32] = quantize_group(codes + at, &scales[at / 32], from);
+        size_t left = at < n ? n - at : 0;
+        sums[at / 32] = quantize_group(codes + at, &scales[at / 32], x + at, left < 32 ? left : 32);
     }
 }
 #endif

@@ -3,6 +3,10 @@
  */
 #include "kernels/math.h"
 
+/* As math.h has them where there is no FPU. */
+float mote_soft_fma(float a, float b, float c);
+float mote_soft_sqrt(float x);
+
 #define FRACTION 0x7fffffu
 #define HIDDEN 0x800000u
 

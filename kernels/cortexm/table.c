@@ -15,10 +15,14 @@
 #define TIER_NAME "mve"
 #define SOFTMAX mote_k_softmax_mve
 #define ROW_FN(name) mote_k_##name##_mve
+#elif MOTE_DSP && defined(__OPTIMIZE_SIZE__)
+#define TIER_NAME "dsp"
+#define SOFTMAX softmax_fixed
+#define ROW_FN(name) name##_fixed
 #elif MOTE_DSP
 #define TIER_NAME "dsp"
 #define SOFTMAX mote_k_softmax_dsp
-#define ROW_FN(name) name##_fixed
+#define ROW_FN(name) mote_k_##name##_dsp
 #else
 #define TIER_NAME "ref"
 #define SOFTMAX softmax_fixed
@@ -50,6 +54,7 @@ const mote_kernels mote_fixed_kernels = {
     .store_value = {store_value_f32_fixed, store_value_f16_fixed, store_value_q8_fixed},
 #endif
 #if MOTE_LAYER_KINDS || MOTE_ENCODERS
+    .softcap = softcap_fixed,
     .layernorm = layernorm_fixed,
     .gelu_tanh_mul = gelu_tanh_mul_fixed,
     .gelu_erf_mul = gelu_erf_mul_fixed,
@@ -61,7 +66,6 @@ const mote_kernels mote_fixed_kernels = {
     .rmsnorm = rmsnorm_fixed,
     .add = add_fixed,
     .scale = scale_fixed,
-    .softcap = softcap_fixed,
     .silu_mul = ROW_FN(silu_mul),
     .rope_angles = rope_angles_fixed,
     .rope = rope_fixed,

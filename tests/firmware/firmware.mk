@@ -1,5 +1,6 @@
 # firmware.mk: the library and the test program for one device: `make firmware` calls it for each.
 #   TARGET=m4f   one of the names below       MODEL=FILE   what the test program runs
+#   ONE=1        of build/amalgamation/mote.c
 #   FEATURES=    as in include/mote_features.h, beside -DMOTE_SMALL
 TARGET ?= m4f
 D ?= build/firmware/$(TARGET)
@@ -49,9 +50,9 @@ CC := $(CROSS)gcc
 FEATURES ?= -DMOTE_TYPE_Q4=1
 N_CTX    ?= 256
 ARENA_BYTES ?= 112000
-OPT      ?= -Os
+OPT      ?= -Os -fno-move-loop-invariants
 # Products and attention are worth -O2; a build for size leaves them at -Os.
-KERNEL_OPT ?= -O2 -fno-schedule-insns
+KERNEL_OPT ?= -O2 -fmove-loop-invariants -fno-schedule-insns
 
 CFLAGS = -std=gnu11 $(CPU) $(OPT) -g -ffreestanding -ffunction-sections -fdata-sections \
     -fno-tree-loop-distribute-patterns -ffp-contract=off -fno-math-errno -fno-trapping-math \
@@ -62,6 +63,9 @@ LIB := $(wildcard kernels/cortexm/*.c) kernels/ref/dequant_ref.c kernels/ref/mat
     kernels/ref/matmul_quant_ref.c kernels/ref/values_ref.c $(filter-out %_posix.c, \
     $(wildcard loader/*.c)) $(filter-out tokenizer/template%,$(wildcard tokenizer/*.c)) \
     $(filter-out %_posix.c model/tiers.c,$(wildcard model/*.c))
+ifdef ONE # the amalgamation instead
+LIB := build/amalgamation/mote.c
+endif
 TEST := tests/firmware/main.c $(BOARD) tests/firmware/libc/mem.c
 objs = $(patsubst %.c,$(D)/%.o,$(1))
 

@@ -20,14 +20,16 @@ import budgets  # noqa: E402
 MOTE = ROOT / os.environ.get("MOTE_BUILD", "build/release") / "mote"
 OUT = ROOT / "build/firmware"
 # target: machine of qemu-system, most instructions a token (mean of 200, stories260K in q8;
-# q4: 1.6 times that)
+# q4: twice that). The goals, 0.80 million and 0.30 for the M55, are not met yet: it says so.
 TARGETS = {
-    "m4f": ("mps2-an386", 1.25e6), "stm32f405": ("netduinoplus2", 1.25e6),
-    "m7": ("mps2-an500", 1.22e6), "m33": ("mps2-an505", 1.27e6), "m55": ("mps3-an547", 0.55e6),
+    "m4f": ("mps2-an386", 0.88e6), "stm32f405": ("netduinoplus2", 0.88e6),
+    "m7": ("mps2-an500", 0.88e6), "m33": ("mps2-an505", 0.88e6), "m55": ("mps3-an547", 0.42e6),
     "rv32imafc": ("virt", 7.0e6), "m3": ("mps2-an385", 60e6), "m0plus": ("mps2-an385", 120e6),
     "rv32imc": ("virt", 100e6),
 }
-MOST_CODE, MOST_CORE, MOST_STACK = 26 * 1024, 10 * 1024, 1024
+GOALS = {"m4f": 0.8e6, "stm32f405": 0.8e6, "m7": 0.8e6, "m33": 0.8e6, "m55": 0.3e6}
+MOST_ARENA = {128: 56 * 1024, 256: 108 * 1024, 512: 210 * 1024}
+MOST_CODE, MOST_CORE, MOST_STACK = 24 * 1024, 10 * 1024, 1024
 CPU_M4F = "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16".split()
 passed = failed = 0
 
@@ -82,7 +84,7 @@ def emulate(target, elf):
          "none", "-chardev", "stdio,id=sh", "-semihosting-config",
          "enable=on,target=native,chardev=sh", "-icount", "shift=0", "-kernel", str(elf)],
         capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL)
-    found = dict(re.findall(r"^(hash|mean|arena|stack|tier|sampled) (\S+)$", done.stdout, re.M))
+    found = dict(re.findall(r"^(hash|mean|arena|stack|tier|sampled|encoded) (\S+)$", done.stdout, re.M))
     text = re.search(r"^text (.*?)\nhash ", done.stdout, re.M | re.S)
     found["text"] = text[1] if text else None
     found["done"] = done.returncode == 0 and done.stdout.endswith("done\n")
@@ -104,7 +106,13 @@ def expected(model):
     ids = json.dumps({"ids": answers[0]["greedy"]})
     text = subprocess.run([MOTE, "detokenize", model, "--jsonl", "--skip-special"], input=ids,
                           capture_output=True, text=True, check=True).stdout
-    return answers[0]["hash"], json.loads(text)["text"]
+    prompt = json.dumps({"text": "Once upon a time"})
+    ids = json.loads(subprocess.run([MOTE, "tokenize", model, "--jsonl"], input=prompt,
+                                    capture_output=True, text=True, check=True).stdout)["ids"]
+    encoded = 0xcbf29ce484222325
+    for byte in b"".join(i.to_bytes(4, "little") for i in ids):
+        encoded = (encoded ^ byte) * 0x100000001b3 % 2**64
+    return answers[0]["hash"], json.loads(text)["text"], f"{encoded:016x}"
 
 
 def check_run(target, folder, model, want, is_story):
@@ -116,13 +124,37 @@ def check_run(target, folder, model, want, is_story):
         return
     check(f"{name}: hash", got["hash"] == want[0], f"{got['hash']}, tier {got['tier']}")
     check(f"{name}: text", got["text"].strip() == want[1].strip())
+    check(f"{name}: ids of a text", got["encoded"] == want[2], got["encoded"])
     detail = f"{int(got['mean']):,} a token, arena {int(got['arena']):,} bytes"
     header = pathlib.Path(f"{model}.h").read_text()
     sizes = re.findall(r"_(?:MODEL|TOKENIZER|SESSION)_BYTES (\d+)u", header)
     check(f"{name}: arena as baked", sum(map(int, sizes)) == int(got["arena"]))
-    most = TARGETS[target][1] * (1.6 if "q4" in model.stem else 1)  # levels are looked up
+    most = TARGETS[target][1] * (2 if "q4" in model.stem else 1)  # levels are looked up
     fits = not is_story or int(got["mean"]) <= most
     check(f"{name}: instructions", fits, detail)
+    goal = GOALS.get(target)
+    if is_story and goal and int(got["mean"]) > goal and "q8" in model.stem:
+        print(f"short of the goal: {name}: {int(got['mean']):,} instructions, wanted {goal:,.0f}")
+
+
+def check_one(model, want):
+    """The same of the amalgamation."""
+    subprocess.run([sys.executable, ROOT / "tools/amalgamate.py", ROOT / "build/amalgamation"],
+                   check=True)
+    if make("m4f", OUT / "one", f"MODEL={model}", "ONE=1"):
+        got = emulate("m4f", OUT / "one/test.elf")
+        check("m4f, amalgamation: hash", got["done"] and got["hash"] == want[0], got["hash"])
+
+
+def check_arena(model):
+    """The issue's budgets for stories260K with q8 keys and values, by context."""
+    for n_ctx, most in MOST_ARENA.items():
+        out = model.with_suffix(f".{n_ctx}.bin")
+        subprocess.run([MOTE, "bake", model, "-o", out, "-c", str(n_ctx), "--kv", "q8", "--force"],
+                       check=True)
+        header = pathlib.Path(f"{out}.h").read_text()
+        n = sum(map(int, re.findall(r"_(?:MODEL|TOKENIZER|SESSION)_BYTES (\d+)u", header)))
+        check(f"arena at context {n_ctx}", n <= most, f"{n} bytes")
 
 
 def models(folder):
@@ -146,6 +178,8 @@ def models(folder):
                        check=True)
         check(f"{out.stem}: baked file verifies",
               subprocess.run([MOTE, "verify", baked], capture_output=True).returncode == 0)
+        if story.is_dir() and kind == "q8":
+            check_arena(out)
         made.append((baked, story.is_dir()))
     return made
 
@@ -162,6 +196,8 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         for model, is_story in models(pathlib.Path(temporary)):
             want = expected(model)
+            if "m4f" in targets and model.stem.endswith("q8"):
+                check_one(model, want)
             for target in targets:
                 folder = OUT / target
                 check_run(target, folder, model, want, is_story)

@@ -1,7 +1,8 @@
 #!/bin/sh
-# fuzz.sh FUZZER SECONDS [TARGET...]: runs each target that long on its seeds and on what earlier
-# runs found (BUILD/corpus). A line for each: executions, code covered, findings. What breaks a
-# target is kept in BUILD/findings; once it is mended it goes to tests/fuzz/seeds/TARGET/.
+# fuzz.sh FUZZER SECONDS [TARGET...]: runs each target that long (at most RUNS executions, if set)
+# on its seeds and on what earlier runs found (BUILD/corpus). A line for each: executions, code
+# covered, findings. What breaks a target is kept in BUILD/findings; once it is mended it goes to
+# tests/fuzz/seeds/TARGET/.
 set -u
 fuzzer=$(realpath "${1:?usage: fuzz.sh FUZZER SECONDS [TARGET...]}") || exit 2
 seconds=${2:?usage: fuzz.sh FUZZER SECONDS [TARGET...]}
@@ -17,14 +18,17 @@ bad=0
 for target in "$@"; do
     case $target in
     gguf | llama2c) length=100000 ;;
-    template | hub | tokenizer | spm | file) length=4000 ;;
+    hub | tokenizer | spm | file) length=4000 ;;
+    template) length=600 ;;
+    decode) length=80 ;;
     *) length=400 ;;
     esac
     dict=$here/dict/$target
     mkdir -p "$work/corpus/$target"
     # shellcheck disable=SC2046
     FUZZ_TARGET=$target nice -n 19 "$fuzzer" -max_total_time="$seconds" -max_len=$length \
-        -entropic=0 -timeout=20 -rss_limit_mb=1500 -malloc_limit_mb=256 -print_final_stats=1 \
+        -entropic=0 -reload=0 ${RUNS:+-runs=$RUNS} -timeout=20 \
+        -rss_limit_mb=1500 -malloc_limit_mb=256 -print_final_stats=1 \
         -artifact_prefix="$work/findings/$target-" $([ ! -f "$dict" ] || echo "-dict=$dict") \
         "$work/corpus/$target" "$work/seeds/$target" >"$work/$target.log" 2>&1 ||
         bad=$((bad + 1))

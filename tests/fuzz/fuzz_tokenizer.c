@@ -47,15 +47,15 @@ static size_t stream(const mote_tokenizer *t, const int32_t *ids, size_t n, bool
 {
     size_t bytes = 0, most = mote_decode_max_bytes(t);
     mote_decoder d;
+    char *piece = fuzz_alloc(most);
     mote_decoder_init(&d, t, skip);
     for (size_t i = 0; i <= n; i++) {
-        char *piece = fuzz_alloc(most);
         size_t k = i < n ? mote_decoder_push(&d, ids[i], piece) : mote_decoder_flush(&d, piece);
         FUZZ_EXPECT(k <= most && mote_utf8_valid(piece, k));
         memcpy(out + bytes, piece, k);
         bytes += k;
-        free(piece);
     }
+    free(piece);
     return bytes;
 }
 

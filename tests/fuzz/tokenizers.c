@@ -345,6 +345,22 @@ static int32_t *encode(const mote_tokenizer *t, fuzz_in in, unsigned flags, cons
     return ids;
 }
 
+/* The places of ids lie in the text. */
+static void check_spans(const mote_tokenizer *t, fuzz_in in, unsigned flags, const int32_t *ids,
+                        size_t n)
+{
+    size_t room = mote_encode_scratch_bytes(t, in.n);
+    mote_span *spans = fuzz_alloc(n * sizeof *spans);
+    void *scratch = fuzz_alloc(room);
+    mote_error err;
+    FUZZ_EXPECT(
+        !mote_token_spans(t, (const char *)in.p, in.n, flags, ids, n, spans, scratch, room, &err));
+    for (size_t i = 0; i < n; i++)
+        FUZZ_EXPECT(spans[i].begin <= spans[i].end && spans[i].end <= in.n);
+    free(scratch);
+    free(spans);
+}
+
 void fuzz_use_tokenizer(const mote_tokenizer *t, fuzz_in in)
 {
     unsigned flags = fuzz_u8(&in);
@@ -358,6 +374,7 @@ void fuzz_use_tokenizer(const mote_tokenizer *t, fuzz_in in)
         FUZZ_EXPECT(ids[i] >= 0 && (uint32_t)ids[i] < n_vocab);
     if (n && flags & 8)
         free(encode(t, own, flags & 3, flags & 4 ? &middle : NULL, n - 1, &again, MOTE_ERR_MEMORY));
+    check_spans(t, own, flags & 3, ids, n);
     size_t bytes = mote_decode(t, ids, n, flags & 1, NULL, 0);
     char *back = fuzz_alloc(bytes);
     FUZZ_EXPECT(mote_decode(t, ids, n, flags & 1, back, bytes) == bytes);

@@ -5,50 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "include/mote_host.h"
+#include "tests/unit/test_convert_small.h"
 #include "tests/unit/test.h"
-#include "tools/convert/convert.h"
-
-typedef struct small {
-    char *data;
-    size_t bytes;
-    mote_image image;
-    mote_tokenizer *t;
-    _Alignas(MOTE_ALIGN) char memory[1024];
-} small;
-
-static mote_status convert(const char *json, char path[500], mote_convert_error *err)
-{
-    char folder[400], command[500];
-    snprintf(folder, sizeof folder, "%s/trie", test_folder());
-    snprintf(command, sizeof command, "mkdir -p '%s'", folder);
-    if (system(command) != 0)
-        return MOTE_ERR_IO;
-    snprintf(path, 500, "%s/tokenizer.json", folder);
-    FILE *f = fopen(path, "wb");
-    bool ok = f && fputs(json, f) >= 0;
-    ok = f && fclose(f) == 0 && ok;
-    snprintf(path, 500, "%s/t.mote", folder);
-    mote_convert_opts o = {.source = folder, .output = path, .force = true, .tokenizer_only = true};
-    return ok ? mote_convert(&o, err) : MOTE_ERR_IO;
-}
-
-static bool open_small(small *s, const char *json)
-{
-    char path[500];
-    mote_convert_error err;
-    mote_error error;
-    memset(s, 0, sizeof *s);
-    if (convert(json, path, &err))
-        return false;
-    FILE *f = fopen(path, "rb");
-    s->data = aligned_alloc(MOTE_ALIGN, 1 << 20);
-    s->bytes = f && s->data ? fread(s->data, 1, 1 << 20, f) : 0;
-    if (f)
-        fclose(f);
-    return s->bytes > 0 && !mote_image_open(&s->image, s->data, s->bytes, &error) &&
-           !mote_tokenizer_init(&s->t, s->memory, sizeof s->memory, &s->image, &error);
-}
 
 static bool encode(const small *s, const char *text, int32_t *ids, size_t cap, size_t *n)
 {
@@ -92,7 +50,7 @@ static const char word_piece[] =
 TEST(tokenizer_word_piece)
 {
     small s;
-    REQUIRE(open_small(&s, word_piece));
+    REQUIRE(small_open(&s, word_piece));
     CHECK(gives(&s, "Unable CAF\xc3\x89.", "1 3 4 7 6 2", "unable cafe."));
     CHECK(gives(&s, "una\tuab", "1 3 5 9 5 10 2", "una uab"));
     CHECK(gives(&s, "unx un", "1 0 3 2", "un"));                     /* the whole word is unknown */
@@ -112,7 +70,7 @@ TEST(tokenizer_word_piece)
 TEST(tokenizer_unigram)
 {
     small s;
-    REQUIRE(open_small(&s, UNIGRAM("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},"
+    REQUIRE(small_open(&s, UNIGRAM("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},"
                                    "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},"
                                    "\"content\":\" \"}]}",
                                    METASPACE)));
@@ -122,7 +80,7 @@ TEST(tokenizer_unigram)
     CHECK(gives(&s, "a   \xef\xbd\x81", "5 5", "a a")); /* fullwidth, blanks made one */
     CHECK(gives(&s, "xyz a", "1 0 5", "<unk> a"));      /* a row of unknown ones is one */
     free(s.data);
-    REQUIRE(open_small(&s, UNIGRAM("null", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
+    REQUIRE(small_open(&s, UNIGRAM("null", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
                                            "\"WhitespaceSplit\"}," METASPACE "]}")));
     CHECK(gives(&s, "\n a\t\tb \xe2\x96\x81 ", "5 1 3 1", "a b "));
     free(s.data);
@@ -132,13 +90,14 @@ TEST(tokenizer_normalisers_that_are_refused)
 {
     char path[500];
     mote_convert_error err;
-    CHECK(convert(UNIGRAM("{\"type\":\"Nmt\"}", METASPACE), path, &err) == MOTE_ERR_UNSUPPORTED);
+    CHECK(small_convert(UNIGRAM("{\"type\":\"Nmt\"}", METASPACE), path, &err) ==
+          MOTE_ERR_UNSUPPORTED);
     CHECK(strstr(err.text, "normalizer Nmt") != NULL);
-    CHECK(
-        convert(UNIGRAM("{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}", METASPACE),
-                path, &err) == MOTE_ERR_FILE);
-    CHECK(convert(UNIGRAM("null", "{\"type\":\"Punctuation\",\"behavior\":\"Removed\"}"), path,
-                  &err) == MOTE_ERR_UNSUPPORTED);
+    CHECK(small_convert(
+              UNIGRAM("{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}", METASPACE),
+              path, &err) == MOTE_ERR_FILE);
+    CHECK(small_convert(UNIGRAM("null", "{\"type\":\"Punctuation\",\"behavior\":\"Removed\"}"),
+                        path, &err) == MOTE_ERR_UNSUPPORTED);
 }
 
 /* Damaged tables may give wrong ids, and no worse (the sanitizers watch). */
@@ -148,7 +107,7 @@ TEST(tokenizer_tries_survive_damage)
     for (size_t k = 0; k < 2; k++) {
         small s;
         uint64_t seed = 5 + k;
-        REQUIRE(open_small(&s, sources[k]));
+        REQUIRE(small_open(&s, sources[k]));
         char *good = malloc(s.bytes);
         size_t data = (size_t)(s.image.data - s.image.base);
         memcpy(good, s.data, s.bytes);

@@ -18,6 +18,9 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
     uint8_t *d = to;
     const uint8_t *s = from;
+    for (; !(((uintptr_t)d | (uintptr_t)s) & 3) && n >= 16; n -= 16, d += 16, s += 16)
+        for (size_t i = 0; i < 4; i++)
+            ((uint32_t *)(void *)d)[i] = ((const uint32_t *)(const void *)s)[i];
     for (; !(((uintptr_t)d | (uintptr_t)s) & 3) && n >= 4; n -= 4, d += 4, s += 4)
         *(uint32_t *)(void *)d = *(const uint32_t *)(const void *)s;
     while (n--)
@@ -29,6 +32,9 @@ void *memset(void *to, int byte, size_t n)
 {
     uint8_t *d = to;
     const uint32_t word = 0x01010101u * (uint8_t)byte;
+    for (; !((uintptr_t)d & 3) && n >= 16; n -= 16, d += 16)
+        for (size_t i = 0; i < 4; i++)
+            ((uint32_t *)(void *)d)[i] = word;
     for (; !((uintptr_t)d & 3) && n >= 4; n -= 4, d += 4)
         *(uint32_t *)(void *)d = word;
     while (n--)

@@ -1,0 +1,179 @@
+/* Where in a text its ids come from (tokenizer/offsets.c), for every kind of tokenizer, as the
+ * Hugging Face library has it but for characters of which an id has a part. Real tokenizers against
+ * that library: tests/golden/offsets.py. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/test_convert_small.h"
+#include "tests/unit/test.h"
+#include "tools/convert/tok_draft.h"
+
+/* "begin-end begin-end ..." of a text's ids, without what the tokenizer adds. */
+static bool places(const small *s, const char *text, const char *want)
+{
+    int32_t ids[64];
+    mote_span spans[64];
+    char got[400] = "";
+    size_t n = 0, bytes = strlen(text), room = mote_encode_scratch_bytes(s->t, bytes);
+    void *scratch = malloc(room);
+    mote_error err;
+    bool ok = scratch &&
+              !mote_encode(s->t, text, bytes, 0, NULL, 0, ids, 64, &n, scratch, room, &err) &&
+              !mote_token_spans(s->t, text, bytes, 0, ids, n, spans, scratch, room, &err);
+    for (size_t i = 0, at = 0; ok && i < n; i++)
+        at += (size_t)snprintf(got + at, sizeof got - at, "%s%zu-%zu", i ? " " : "", spans[i].begin,
+                               spans[i].end);
+    free(scratch);
+    if (strcmp(got, want) != 0)
+        printf("  %s: %s, not %s\n", text, got, want);
+    return ok && !strcmp(got, want);
+}
+
+static char json[1 << 15];
+
+__attribute__((format(printf, 1, 2))) static void add(const char *format, ...)
+{
+    size_t n = strlen(json);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(json + n, sizeof json - n, format, args);
+    va_end(args);
+}
+
+#define ADDED(id, text, more)                                                                      \
+    "{\"id\":" id ",\"content\":\"" text "\",\"special\":true,\"normalized\":false" more "}"
+
+TEST(offsets_of_bytes)
+{
+    small s;
+    json[0] = 0;
+    add("{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+        "\"add_prefix_space\":false},\"decoder\":{\"type\":\"ByteLevel\"},\"post_processor\":null,"
+        "\"model\":{\"type\":\"BPE\",\"vocab\":{");
+    for (unsigned b = 0; b < 256; b++)
+        add("\"\\u%04x\":%u,", draft_byte_letter(b), b);
+    add("\"ab\":256,\"\\u0120a\":257},\"merges\":[\"a b\",\"\\u0120 a\"]},\"added_tokens\":[" ADDED(
+        "258", "[w]", ",\"lstrip\":true,\"rstrip\":true") "]}");
+    REQUIRE(small_open(&s, json));
+    CHECK(places(&s, "ab a", "0-2 2-4"));
+    CHECK(places(&s, "\xc3\xa9", "0-1 1-2"));                           /* a byte each */
+    CHECK(places(&s, "e\xcc\x81\x61", "0-1 0-1 3-4"));                  /* composed */
+    CHECK(places(&s, "be\xcc\xa3\xcc\x81", "0-1 1-2 1-2 1-2 4-6 4-6")); /* and a mark over */
+    CHECK(places(&s, "\xe1\x84\x80\xe1\x85\xa1", "0-3 0-3 0-3"));       /* a syllable */
+    CHECK(places(&s, "a\xff", "0-1 1-2 1-2 1-2"));                      /* no UTF-8 */
+    CHECK(places(&s, "b [w] a", "0-1 1-6 6-7"));
+    free(s.data);
+}
+
+#define SPM(unk)                                                                                   \
+    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":"   \
+    "\"\\u2581\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\\u2581\"}]}" \
+    ",\"pre_tokenizer\":null,\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":"          \
+    "\"Replace\",\"pattern\":{\"String\":\"\\u2581\"},\"content\":\" \"},{\"type\":"               \
+    "\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,"     \
+    "\"stop\":0}]},\"post_processor\":null,\"model\":{\"type\":\"BPE\"," unk                       \
+    ",\"vocab\":{\"<unk>\":0,\"<s>\":1,\"\\u2581\":2,\"a\":3,\"b\":4,\"\\u2581a\":5"
+
+TEST(offsets_of_characters)
+{
+    const char *end = "},\"merges\":[\"\\u2581 a\"]},\"added_tokens\":[" ADDED("1", "<s>", "") "]}";
+    small s;
+    json[0] = 0;
+    add("%s", SPM("\"byte_fallback\":true,\"unk_token\":\"<unk>\",\"fuse_unk\":true"));
+    for (unsigned b = 0; b < 256; b++)
+        add(",\"<0x%02X>\":%u", b, 6 + b);
+    add("%s", end);
+    REQUIRE(small_open(&s, json));
+    CHECK(places(&s, "a  ab", "0-1 1-2 2-4 4-5"));
+    CHECK(places(&s, " a", "0-1 0-2"));                   /* the first blank was put in */
+    CHECK(places(&s, "\xe4\xb8\xad", "0-3 0-1 1-2 2-3")); /* its bytes' tokens */
+    CHECK(places(&s, "<s>a<s>", "0-3 3-4 4-7"));
+    free(s.data);
+    json[0] = 0;
+    add("%s%s", SPM("\"unk_token\":\"<unk>\",\"fuse_unk\":true"), end);
+    REQUIRE(small_open(&s, json));
+    CHECK(places(&s, "axyb", "0-1 1-3 3-4")); /* a row of unknown ones is one */
+    CHECK(places(&s, "xy<s>x", "0-1 0-2 2-5 5-6 5-6"));
+    free(s.data);
+    json[0] = 0;
+    add("%s%s", SPM("\"unk_token\":\"<unk>\",\"fuse_unk\":false"), end);
+    REQUIRE(small_open(&s, json));
+    CHECK(places(&s, "axyb", "0-1 1-2 2-3 3-4"));
+    free(s.data);
+    json[0] = 0;
+    add("%s%s", SPM("\"unk_token\":null"), end);
+    REQUIRE(small_open(&s, json));
+    CHECK(places(&s, "axyb xb", "0-1 3-4 4-5 6-7")); /* left out */
+    free(s.data);
+}
+
+TEST(offsets_of_word_pieces)
+{
+    small s;
+    REQUIRE(small_open(
+        &s, "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":"
+            "\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\","
+            "\"cleanup\":true},\"post_processor\":null,\"model\":{\"type\":\"WordPiece\","
+            "\"unk_token\":\"[U]\",\"max_input_chars_per_word\":9,\"vocab\":{\"[U]\":0,\"un\":1,"
+            "\"##able\":2,\".\":3,\"cafe\":4,\"\\u4e2d\":5,\"##\\u1161\":6,\"\\u1100\":7}},"
+            "\"added_tokens\":[" ADDED("0", "[U]", "") "]}"));
+    CHECK(places(&s, "Unable  CAF\xc3\x89.", "0-2 2-6 8-13 13-14"));
+    CHECK(places(&s, "cafe\xcc\x81 un", "0-4 7-9"));           /* the mark went */
+    CHECK(places(&s, "x\xe4\xb8\xadx un", "0-1 1-4 4-5 6-8")); /* ideographs stand apart */
+    CHECK(places(&s, "x\x01y.un", "0-3 3-4 4-6"));
+    CHECK(places(&s, "\xea\xb0\x80\xcc\x81 un", "0-3 0-3 6-8")); /* decomposed */
+    CHECK(places(&s, "\xe4\xb8\xad [U] \n[U]", "0-3 4-7 9-12"));
+    free(s.data);
+}
+
+#define UNIGRAM(normalizer, pre)                                                                   \
+    "{\"normalizer\":" normalizer ",\"pre_tokenizer\":" pre ",\"decoder\":{\"type\":"              \
+    "\"Metaspace\",\"replacement\":\"\\u2581\",\"add_prefix_space\":true},\"post_processor\":"     \
+    "null,\"model\":{\"unk_id\":0,\"vocab\":[[\"<unk>\",0],[\"\\u2581\",-2],[\"a\",-3],[\"b\","    \
+    "-3],[\"\\u2581a\",-4],[\"ba\",-6]]},\"added_tokens\":[" ADDED("0", "<unk>", "") "]}"
+#define METASPACE "{\"type\":\"Metaspace\",\"replacement\":\"\\u2581\",\"add_prefix_space\":true}"
+
+TEST(offsets_of_unigrams)
+{
+    small s;
+    REQUIRE(small_open(&s, UNIGRAM("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},"
+                                   "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},"
+                                   "\"content\":\" \"}]}",
+                                   METASPACE)));
+    CHECK(places(&s, "a   a", "0-1 3-5"));                        /* the last of the blanks stays */
+    CHECK(places(&s, "\xef\xbd\x81\xc2\xbd\x62", "0-3 3-5 5-6")); /* wide; one half is three */
+    CHECK(places(&s, "xyz a", "0-1 0-3 3-5"));
+    free(s.data);
+    REQUIRE(small_open(&s, UNIGRAM("null", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
+                                           "\"WhitespaceSplit\"}," METASPACE "]}")));
+    CHECK(places(&s, "\n a\t\tb", "2-3 5-6 5-6")); /* words get their own blanks */
+    CHECK(places(&s, "xy\nzb x <unk>a", "0-1 0-2 3-4 3-4 4-5 6-7 6-7 8-13 13-14"));
+    free(s.data);
+}
+
+/* Nothing is looked for behind what was lost for long, and nothing lies beyond the text. */
+TEST(offsets_of_wrong_ids)
+{
+    small s;
+    int32_t ids[200];
+    mote_span spans[200];
+    mote_error err;
+    const char *text = "a b a b x";
+    size_t room;
+    uint64_t random = 7;
+    REQUIRE(small_open(&s, UNIGRAM("null", METASPACE)));
+    room = mote_encode_scratch_bytes(s.t, strlen(text));
+    void *scratch = malloc(room);
+    for (unsigned round = 0; round < 50; round++) {
+        for (size_t i = 0; i < 200; i++)
+            ids[i] = (int32_t)(test_random(&random) % 9) - 1;
+        REQUIRE(
+            !mote_token_spans(s.t, text, strlen(text), 0, ids, 200, spans, scratch, room, &err));
+        for (size_t i = 0; i < 200; i++)
+            REQUIRE(spans[i].begin <= spans[i].end && spans[i].end <= strlen(text));
+    }
+    free(scratch);
+    free(s.data);
+}

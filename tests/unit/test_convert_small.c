@@ -1,0 +1,41 @@
+/* test_convert_small.c: see test_convert_small.h. */
+#include "tests/unit/test_convert_small.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/test.h"
+
+mote_status small_convert(const char *json, char path[500], mote_convert_error *err)
+{
+    char folder[400], command[500];
+    snprintf(folder, sizeof folder, "%s/trie", test_folder());
+    snprintf(command, sizeof command, "mkdir -p '%s'", folder);
+    if (system(command) != 0)
+        return MOTE_ERR_IO;
+    snprintf(path, 500, "%s/tokenizer.json", folder);
+    FILE *f = fopen(path, "wb");
+    bool ok = f && fputs(json, f) >= 0;
+    ok = f && fclose(f) == 0 && ok;
+    snprintf(path, 500, "%s/t.mote", folder);
+    mote_convert_opts o = {.source = folder, .output = path, .force = true, .tokenizer_only = true};
+    return ok ? mote_convert(&o, err) : MOTE_ERR_IO;
+}
+
+bool small_open(small *s, const char *json)
+{
+    char path[500];
+    mote_convert_error err;
+    mote_error error;
+    memset(s, 0, sizeof *s);
+    if (small_convert(json, path, &err))
+        return false;
+    FILE *f = fopen(path, "rb");
+    s->data = aligned_alloc(MOTE_ALIGN, 1 << 20);
+    s->bytes = f && s->data ? fread(s->data, 1, 1 << 20, f) : 0;
+    if (f)
+        fclose(f);
+    return s->bytes > 0 && !mote_image_open(&s->image, s->data, s->bytes, &error) &&
+           !mote_tokenizer_init(&s->t, s->memory, sizeof s->memory, &s->image, &error);
+}
