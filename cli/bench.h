@@ -43,6 +43,26 @@ typedef struct bench_test {
     double bytes, int_ops, float_ops;
 } bench_test;
 
+/* What the page of --report needs of a test and a model. */
+typedef struct bench_result {
+    char name[48];
+    const char *kv;
+    uint32_t n_threads;
+    size_t n_batch;
+    double median, least, most, bytes, ops, share;
+    const char *limit;
+} bench_result;
+
+typedef struct bench_model {
+    char name[128];
+    const char *type;
+    cli_memory used;
+    double mean_kl, same_top_1; /* of the quality card; NaN: none */
+    double first_s;
+    bench_result *results; /* [plan.n_tests] */
+    size_t n;
+} bench_model;
+
 typedef struct bench {
     cli_opts opts; /* a copy, whose -t, -b and --kv change from test to test */
     cli_engine engine;
@@ -50,7 +70,9 @@ typedef struct bench {
     bench_plan plan;
     bench_costs costs;
     mote_model_info model;
-    double first_s;    /* start of the process to the first logits */
+    double first_s;      /* start of the process, or of a further model, to the first logits */
+    bench_model *models; /* [n_models]; opened: those done, and the one in work */
+    size_t n_models, n_opened;
     probe_peaks peaks; /* --roofline; else no threads */
     int32_t *ids;
     mote_row *rows;
@@ -73,5 +95,9 @@ double bench_share(const bench *b, const bench_test *t, const char **limit);
 void bench_print_head(bench *b);
 void bench_print_test(bench *b, const bench_test *t);
 void bench_print_end(bench *b);
+
+/* ---- bench_html.c --------------------------------------------------------------------------- */
+
+void bench_print_html(const bench *b, cli_out *out);
 
 #endif

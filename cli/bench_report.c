@@ -188,7 +188,10 @@ void bench_print_end(bench *b)
     cli_progress_end(&b->progress);
     if (is_format(b, "md")) {
         cli_printf(&b->out, "\nmote %s; first logits %.1f ms after the start of the process\n",
-                   MOTE_VERSION, b->first_s * 1e3);
+                   MOTE_VERSION, b->models[0].first_s * 1e3);
+        for (size_t i = 1; i < b->n_opened; i++)
+            cli_printf(&b->out, "first logits %.1f ms after %s %s was opened\n",
+                       b->models[i].first_s * 1e3, b->models[i].name, b->models[i].type);
         if (b->peaks.n_threads)
             print_peaks(b);
     } else if (is_format(b, "json")) {

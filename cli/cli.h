@@ -25,6 +25,7 @@ enum {
 #define CLI_MAX_STOPS 16
 #define CLI_MAX_BIASES 256
 #define CLI_MAX_FIELDS 64
+#define CLI_MAX_MODELS 16
 
 /* ---- options (options.c) -------------------------------------------------------------------- */
 
@@ -36,7 +37,9 @@ typedef struct cli_bench_opts {
 typedef struct cli_opts {
     const char *model, *other, *prompt, *file, *system, *output, *type, *vocab, *ids, *isa, *kv;
     const char *bos, *eos, *date, *format, *template_file, *vectors, *state, *calibrate, *card;
-    const char *form, *expect, *think, *purpose, *size_class, *capability, *search;
+    const char *html, *form, *expect, *think, *purpose, *size_class, *capability, *search;
+    const char *models[CLI_MAX_MODELS]; /* OPT_MANY: those behind the first */
+    size_t n_models;
     const char *sets[CLI_MAX_FIELDS]; /* --set */
     size_t n_sets;
     const char *stops[CLI_MAX_STOPS];
@@ -87,8 +90,10 @@ enum {
     OPT_CHAT_ONLY = 1 << 20,
     OPT_LIST = 1 << 21,    /* list: --size, --cap, --search */
     OPT_PURPOSE = 1 << 22, /* recommend: --for */
+    OPT_MANY = 1 << 23,    /* further models are further arguments */
     OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
     OPT_VECTORS = 1 << 25, /* embed: --format */
+    OPT_EXPLAIN = 1 << 26, /* --html, --diff, --roofline */
     OPT_ANY = 1 << 30      /* --help, -q: every command */
 };
 
@@ -489,6 +494,11 @@ typedef struct cli_comparison {
 
 int cli_compare(cli_engine *first, cli_engine *second, cli_comparison *out);
 
+/* The quality card as a tree (JSON that convert wrote, cmd_info.c); false: none, or none that can
+ * be read. The tree lives in *memory (malloc'ed). A number of it; NaN: it has none. */
+bool cli_read_card(const cli_engine *e, mote_value *card, void **memory);
+double cli_card_number(const mote_value *card, const char *key);
+
 /* ---- commands ------------------------------------------------------------------------------- */
 
 int cmd_run(const cli_opts *o);
@@ -507,6 +517,7 @@ int cmd_compare(const cli_opts *o);
 int cmd_embed(const cli_opts *o);
 int cmd_rerank(const cli_opts *o);
 int cmd_bench(const cli_opts *o);
+int cmd_explain(const cli_opts *o);
 int cmd_doctor(const cli_opts *o);
 int cmd_list(const cli_opts *o);
 int cmd_recommend(const cli_opts *o);

@@ -3,12 +3,14 @@
  * times. Ids are random, from a fixed seed, and depend on the position only: what a session holds
  * is a beginning of the same text always, so a depth is filled once and then taken back to.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/bench.h"
+#include "cli/registry.h"
 
 static int fail(const bench *b, mote_status s, const mote_error *err)
 {
@@ -68,6 +70,26 @@ static mote_status run_once(bench *b, const bench_test *t, double *seconds, mote
     return s;
 }
 
+/* For --report. */
+static void keep(bench *b, const bench_test *t)
+{
+    bench_model *m = &b->models[b->n_opened - 1];
+    bench_result *r = &m->results[m->n++];
+    *r = (bench_result){.kv = t->kv,
+                        .n_threads = t->n_threads,
+                        .n_batch = t->n_batch,
+                        .median = t->median,
+                        .least = t->least,
+                        .most = t->most,
+                        .bytes = t->bytes,
+                        .ops = t->int_ops + t->float_ops,
+                        .limit = ""};
+    memcpy(r->name, t->name, sizeof r->name);
+    r->share = bench_share(b, t, &r->limit);
+    if (b->engine.used.total > m->used.total)
+        m->used = b->engine.used;
+}
+
 static int measure(bench *b, bench_test *t)
 {
     mote_error err;
@@ -82,6 +104,7 @@ static int measure(bench *b, bench_test *t)
     }
     bench_count_test(b, t);
     bench_print_test(b, t);
+    keep(b, t);
     return 0;
 }
 
@@ -148,9 +171,7 @@ static int measure_all(bench *b)
     bench_test *test = calloc(1, sizeof *test);
     int code = test ? 0 : cli_no_memory();
     size_t n = plan->n_kvs * plan->batches.n * plan->threads.n;
-    b->n_all = plan->n_tests * (size_t)(b->opts.repeats + 1);
-    cli_progress_start(&b->progress, &b->opts, "bench");
-    if (!code)
+    if (!code && b->n_opened == 1)
         bench_print_head(b);
     for (size_t i = 0; !code && i < n; i++) {
         size_t threads = i % plan->threads.n, rest = i / plan->threads.n;
@@ -159,9 +180,6 @@ static int measure_all(bench *b)
         if (!code)
             code = measure_session(b, test);
     }
-    if (!code)
-        bench_print_end(b);
-    cli_progress_end(&b->progress);
     free(test);
     return code;
 }
@@ -235,23 +253,80 @@ static int measure_roofline(bench *b)
     return good ? 0 : cli_no_memory();
 }
 
-int cmd_bench(const cli_opts *o)
+/* What the page tells of a model. */
+static int describe(bench *b)
 {
-    bench b = {.opts = *o};
-    double start = process_start();
-    cli_catch_signals();
-    int code = bench_read_plan(&b.plan, o);
-    if (!code)
-        code = cli_engine_open(&b.engine, &b.opts, WILL_RUN | NEED_MODEL);
+    bench_model *m = &b->models[b->n_opened++];
+    mote_text name = mote_image_text(&b->engine.image, MOTE_IMAGE_NAME);
+    mote_value card;
+    void *memory;
+    bool has_card = cli_read_card(&b->engine, &card, &memory);
+    cli_escape(m->name, sizeof m->name, name.ptr, name.bytes < 100 ? name.bytes : 100);
+    m->type = b->engine.info.weight_type ? b->engine.info.weight_type : "";
+    m->mean_kl = has_card ? cli_card_number(&card, "mean_kl") : (double)NAN;
+    m->same_top_1 = has_card ? cli_card_number(&card, "same_top_1") : (double)NAN;
+    m->first_s = b->first_s;
+    m->results = calloc(b->plan.n_tests, sizeof *m->results);
+    free(memory);
+    return m->results ? 0 : cli_no_memory();
+}
+
+/* All tests of one model. */
+static int measure_model(bench *b, const char *path, double start)
+{
+    char at_hand[700];
+    b->opts.model = cli_find_at_hand(path, at_hand, sizeof at_hand) ? at_hand : path;
+    int code = cli_engine_open(&b->engine, &b->opts, WILL_RUN | NEED_MODEL);
     if (code)
         return code;
-    code = prepare(&b, start);
-    if (!code && o->roofline)
-        code = measure_roofline(&b);
+    code = prepare(b, start);
     if (!code)
-        code = measure_all(&b);
-    free(b.ids);
-    free(b.rows);
-    cli_engine_close(&b.engine);
+        code = describe(b);
+    if (!code && b->opts.roofline && !b->peaks.n_threads)
+        code = measure_roofline(b);
+    if (!code)
+        code = measure_all(b);
+    free(b->ids);
+    free(b->rows);
+    b->ids = NULL;
+    b->rows = NULL;
+    cli_engine_close(&b->engine);
+    return code;
+}
+
+static int write_report(const bench *b)
+{
+    cli_file file;
+    cli_out out = {.file = &file};
+    int code = cli_file_create(&file, b->opts.html, b->opts.force);
+    if (!code) {
+        bench_print_html(b, &out);
+        cli_flush(&out);
+    }
+    return cli_file_close(&file, code);
+}
+
+int cmd_bench(const cli_opts *o)
+{
+    bench b = {.opts = *o, .n_models = 1 + o->n_models};
+    bench_model models[1 + CLI_MAX_MODELS] = {0};
+    double start = process_start();
+    b.models = models;
+    b.opts.roofline = o->roofline || o->html;
+    cli_catch_signals();
+    int code = bench_read_plan(&b.plan, o);
+    if (!code && o->html)
+        code = cli_file_check(o->html, o->force);
+    b.n_all = b.n_models * b.plan.n_tests * (size_t)(o->repeats + 1);
+    cli_progress_start(&b.progress, o, "bench");
+    for (size_t i = 0; !code && i < b.n_models; i++)
+        code = measure_model(&b, i ? o->models[i - 1] : o->model, i ? cli_seconds() : start);
+    cli_progress_end(&b.progress);
+    if (!code)
+        bench_print_end(&b);
+    if (!code && o->html)
+        code = write_report(&b);
+    for (size_t i = 0; i < b.n_models; i++)
+        free(models[i].results);
     return cli_out_close(&b.out, code);
 }

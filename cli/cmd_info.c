@@ -82,9 +82,7 @@ static void json_texts(cli_out *out, const cli_engine *e)
     }
 }
 
-/* The quality card as a tree (JSON that convert wrote); false: none, or none that can be read. The
- * tree lives in *memory (malloc'ed). */
-static bool read_card(const cli_engine *e, mote_value *card, void **memory)
+bool cli_read_card(const cli_engine *e, mote_value *card, void **memory)
 {
     mote_text text = mote_image_text(&e->image, MOTE_IMAGE_CARD);
     size_t bytes = 64 * (text.bytes + 1);
@@ -99,7 +97,7 @@ static void json_card(cli_out *out, const cli_engine *e)
     mote_text text = mote_image_text(&e->image, MOTE_IMAGE_CARD);
     mote_value card;
     void *memory;
-    bool readable = read_card(e, &card, &memory);
+    bool readable = cli_read_card(e, &card, &memory);
     while (text.bytes && text.ptr[text.bytes - 1] == ' ')
         text.bytes--;
     cli_json_key(out, "quality_card");
@@ -291,7 +289,7 @@ static void print_types(cli_out *out, const file_sums *f)
     }
 }
 
-static double card_number(const mote_value *card, const char *key)
+double cli_card_number(const mote_value *card, const char *key)
 {
     const mote_value *v = cli_get(card, key);
     if (v && v->kind == MOTE_VALUE_INT)
@@ -304,17 +302,18 @@ static void print_card(cli_out *out, const cli_engine *e)
 {
     mote_value card;
     void *memory;
-    if (read_card(e, &card, &memory)) {
+    if (cli_read_card(e, &card, &memory)) {
         const mote_value *blas = cli_get(&card, "blas"), *by = cli_get(&card, "calibration");
         bool calibrated = by && by->kind == MOTE_VALUE_DICT;
         cli_printf(out, "quality       KL divergence from float: mean %.4f, 99.9 %% %.3f\n",
-                   card_number(&card, "mean_kl"), card_number(&card, "kl_99_9"));
+                   cli_card_number(&card, "mean_kl"), cli_card_number(&card, "kl_99_9"));
         cli_printf(out, "              same best token %.2f %%, perplexity %.4f (float %.4f)\n",
-                   100 * card_number(&card, "same_top_1"), card_number(&card, "ppl"),
-                   card_number(&card, "float_ppl"));
-        cli_printf(out, "              measured on %.0f tokens, ", card_number(&card, "tokens"));
+                   100 * cli_card_number(&card, "same_top_1"), cli_card_number(&card, "ppl"),
+                   cli_card_number(&card, "float_ppl"));
+        cli_printf(out, "              measured on %.0f tokens, ",
+                   cli_card_number(&card, "tokens"));
         if (calibrated)
-            cli_printf(out, "calibrated on %.0f", card_number(by, "tokens"));
+            cli_printf(out, "calibrated on %.0f", cli_card_number(by, "tokens"));
         else
             cli_puts(out, "not calibrated");
         cli_puts(out, blas && blas->kind == MOTE_VALUE_BOOL && blas->as.boolean ? ", with BLAS\n"

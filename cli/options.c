@@ -90,7 +90,8 @@ const option cli_options[] = {
      "check the checksums of all weights first"},
 
     {"-o", "--output", TEXT, OPT_OUTPUT, AT(output), 0, 0, NULL, "FILE", "the file to make"},
-    {NULL, "--force", FLAG, OPT_OUTPUT, AT(force), 0, 0, NULL, NULL, "replace an existing file"},
+    {NULL, "--force", FLAG, OPT_OUTPUT | OPT_EXPLAIN | OPT_BENCH, AT(force), 0, 0, NULL, NULL,
+     "replace an existing file"},
     {NULL, "--type", CHOICE, OPT_CONVERT, AT(type), 0, 0, NULL, "f32|bf16|f16|q8|q4|keep",
      "type of the weights; keep (GGUF): code for code; without it: keep for GGUF, else bf16 (f16 "
      "stays f16)"},
@@ -117,11 +118,18 @@ const option cli_options[] = {
      "tokens of the prompt in one go; 0: 512; lists as for -p"},
     {NULL, "--kv", TEXT, OPT_BENCH, AT(bench.kvs), 0, 0, "f16", "TYPE,...",
      "how keys and values are stored: f32, f16, q8, or several of them"},
-    {NULL, "--roofline", FLAG, OPT_BENCH, AT(roofline), 0, 0, NULL, NULL,
+    {NULL, "--roofline", FLAG, OPT_BENCH | OPT_EXPLAIN, AT(roofline), 0, 0, NULL, NULL,
      "measure what this machine can do at best, and show the share of it that is reached"},
     {"-r", "--repeats", WHOLE, OPT_BENCH, AT(repeats), 1, 1000, "5", "N", "times each test runs"},
     {"-o", "--output", CHOICE, OPT_BENCH, AT(format), 0, 0, "md", "md|csv|json|jsonl",
      "form of the table"},
+
+    {NULL, "--report", TEXT, OPT_BENCH, AT(html), 0, 0, NULL, "FILE",
+     "write an HTML page with plots of all models too; measures the roofline"},
+    {NULL, "--html", TEXT, OPT_EXPLAIN, AT(html), 0, 0, NULL, "FILE",
+     "write an HTML page with pictures too; measures the roofline"},
+    {NULL, "--diff", TEXT, OPT_EXPLAIN, AT(other), 0, 0, NULL, "OTHER",
+     "another type of the same model: how far it is from the first, layer by layer"},
 
     {NULL, "--ids", TEXT, OPT_LOGITS | OPT_DECODE, AT(ids), 0, 0, NULL, "IDS",
      "token ids, as in 1,2,3"},
@@ -420,6 +428,10 @@ static int parse_plain(cli_opts *o, const cli_command *command, const char *arg)
 {
     if (command->options & OPT_PAIR && o->model && !o->other) {
         o->other = arg;
+        return 0;
+    }
+    if (command->options & OPT_MANY && o->model && o->n_models < CLI_MAX_MODELS) {
+        o->models[o->n_models++] = arg;
         return 0;
     }
     if (!(command->options & OPT_MODEL) || o->model)

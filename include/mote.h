@@ -170,6 +170,21 @@ typedef struct mote_model_info {
 
 void mote_model_get_info(const mote_model *model, mote_model_info *info);
 
+/* What a layer is; 0: it has none of that. */
+typedef struct mote_layer_info {
+    const char *attention; /* "grouped", "latent" (one key for all heads), "whole" (sees all) */
+    const char *mlp;       /* "gated", "plain", "experts" */
+    uint32_t n_heads, n_kv_heads;
+    uint32_t key_dim, value_dim; /* numbers of a key and a value of the cache; of a latent the value
+                                  * is the key's beginning */
+    uint32_t window;             /* positions seen at most; 0: all */
+    uint32_t ff;                 /* of the MLP, or of one expert */
+    uint32_t n_experts, n_experts_used, shared_ff;
+} mote_layer_info;
+
+/* i in [0, n_layers). Builds with MOTE_WATCH. */
+void mote_model_get_layer(const mote_model *model, uint32_t i, mote_layer_info *info);
+
 /* Names of the kernel tiers this CPU can run, lowest first; NULL past the end. */
 const char *mote_usable_tier(size_t i);
 
@@ -271,16 +286,48 @@ typedef struct mote_input_rows {
     uint32_t thread, n_threads;
 } mote_input_rows;
 
+/* Stages of a pass, in order; those from QUERIES to DOWN are gone through in every layer. */
+typedef enum mote_stage_kind {
+    MOTE_STAGE_EMBED,   /* x = the embeddings */
+    MOTE_STAGE_QUERIES, /* queries are there, keys and values in the cache */
+    MOTE_STAGE_ATTEND,  /* each head's weighted sum of values */
+    MOTE_STAGE_OUTPUT,  /* x += o of them */
+    MOTE_STAGE_HIDDEN,  /* act(gate) * up; experts are chosen */
+    MOTE_STAGE_DOWN,    /* x += down of that */
+    MOTE_STAGE_LOGITS,  /* or an encoder's pooling */
+    MOTE_STAGES
+} mote_stage_kind;
+
+/* A stage that has just ended, as thread 0 is shown it while all others wait. */
+typedef struct mote_stage {
+    mote_stage_kind kind;
+    uint32_t layer; /* 0 .. n_layers - 1 */
+    const float *x; /* [n_rows, hidden]: the residual stream; an encoder's before its norm; at
+                     * MOTE_STAGE_LOGITS of no use */
+    size_t n_rows, hidden;
+    const struct mote_run *run; /* private */
+} mote_stage;
+
+/* At MOTE_STAGE_QUERIES: softmax(q . keys) of one head of a row, as the cache stores the keys.
+ * Writes the weights of positions 0 .. n - 1 and returns n; cap >= n in whole sixteens, else 0. */
+size_t mote_stage_attention(const mote_stage *stage, size_t row, size_t head, float *weights,
+                            size_t cap);
+/* At MOTE_STAGE_HIDDEN of a layer with experts: those that a row has chosen, ascending, and their
+ * weights [n_experts_used]; returns how many, 0: the layer has none. */
+size_t mote_stage_experts(const mote_stage *stage, size_t row, uint16_t *experts, float *weights);
+
 /* Hooks, all optional. cancel: asked by thread 0 before every layer; true ends the call with
  * MOTE_CANCELLED and no session changed. trace: called by thread 0 with the residual stream
  * x [n_rows, n] f32: layer 0 = embeddings, layer i = output of layer i (1 .. n_layers),
  * n_layers + 1 = after the final norm (only rows that want logits). input: called by every thread
- * at once with the inputs of matrices of float types. */
+ * at once with the inputs of matrices of float types. stage: called by thread 0 at the end of every
+ * stage, in builds with MOTE_WATCH. */
 typedef struct mote_hooks {
     void *user;
     bool (*cancel)(void *user);
     void (*trace)(void *user, uint32_t layer, const float *x, size_t n_rows, size_t n);
     void (*input)(void *user, const mote_input_rows *rows);
+    void (*stage)(void *user, const mote_stage *stage);
 } mote_hooks;
 
 /* Runs the rows through the model. `lead` gives scratch and logits space (its n_batch >= n_rows);
@@ -393,6 +440,16 @@ mote_status mote_sampler_init(mote_sampler **out, void *mem, size_t mem_bytes,
 void mote_sampler_accept(mote_sampler *sampler, int32_t id);
 /* Chooses an id from logits [n_vocab]; does not change them. */
 int32_t mote_sampler_choose(mote_sampler *sampler, const float *logits);
+/* What the last choice was drawn from, if the temperature was above 0: how many top-k left, of
+ * these top-p, of these min-p; the sum of the weights of those. All 0 else. Builds with
+ * MOTE_WATCH. */
+typedef struct mote_candidates {
+    size_t by_top_k, by_top_p, by_min_p;
+    double sum;
+} mote_candidates;
+void mote_sampler_candidates(mote_sampler *sampler, mote_candidates *out);
+/* After that: the i-th best (i < by_top_k) and its weight in the draw; 0: it was left out. */
+int32_t mote_sampler_candidate(const mote_sampler *sampler, size_t i, float *weight);
 /* Index of the largest logit, the lowest index on ties. */
 int32_t mote_argmax(const float *logits, size_t n);
 

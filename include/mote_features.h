@@ -67,7 +67,8 @@
 #ifndef MOTE_GUESSES
 #define MOTE_GUESSES MOTE_FEATURE
 #endif
-/* What a pass shows of itself: mote_hooks.trace and .input; without, they are never called. */
+/* What a pass shows of itself: mote_hooks.trace, .input and .stage, which without are never called;
+ * what can be asked there, of layers and of a sampler's choice. */
 #ifndef MOTE_WATCH
 #define MOTE_WATCH MOTE_FEATURE
 #endif

@@ -84,13 +84,24 @@ static mote_range see(const mote_run *r, mote_thread_scratch *own, const queries
     return all;
 }
 
+/* The keys of one head as a matrix [positions, dim]. */
+static mote_mat keys_of(const mote_session *s, size_t layer, size_t kv_head, size_t dim)
+{
+    static const enum mote_type key_type[] = {MOTE_F32, MOTE_F16, MOTE_Q8};
+    const mote_kv_layer *kv = &s->kv[layer];
+    return (mote_mat){.data = kv->k + kv_head * kv->k_head_bytes,
+                      .tile_bytes = kv->k_tile_bytes,
+                      .k = s->opts.kv == MOTE_KV_Q8 ? mote_round_up(dim, 4) : dim,
+                      .group = 32,
+                      .type = key_type[s->opts.kv]};
+}
+
 /* One block for all queries: out [n, dim], max [n], sum [n]. Queries that see nothing of it (a
  * window's end, later rows' block) have lo >= hi afterwards and no result. */
 static void attend_block(const mote_run *r, mote_thread_scratch *own, const queries *q,
                          const mote_acts *acts, size_t block, float *out, size_t out_stride,
                          float *max, float *sum)
 {
-    static const enum mote_type key_type[] = {MOTE_F32, MOTE_F16, MOTE_Q8};
     const mote_kernels *k = r->model->kernels;
     const mote_layer *rec = r->model->layers[q->layer].rec;
     const mote_session *s = r->rows[q->row].session;
@@ -99,11 +110,7 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
     mote_range seen = see(r, own, q, block);
     if (seen.begin >= seen.end)
         return;
-    mote_mat keys = {.data = kv->k + q->kv_head * kv->k_head_bytes,
-                     .tile_bytes = kv->k_tile_bytes,
-                     .k = s->opts.kv == MOTE_KV_Q8 ? mote_round_up(dim, 4) : dim,
-                     .group = 32,
-                     .type = key_type[s->opts.kv]};
+    mote_mat keys = keys_of(s, q->layer, q->kv_head, dim);
     size_t tile = seen.begin / MOTE_TILE_ROWS,
            end = (seen.end + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
     size_t stride = mote_score_stride(r->lead);
@@ -246,6 +253,37 @@ static void join(const mote_run *r, const mote_layer *rec, size_t row, size_t he
     }
     k->divide(out, out, sum, dim);
 }
+
+/* ---- for who watches ------------------------------------------------------------------------- */
+
+#if MOTE_WATCH
+/* The same scores, but one softmax over all positions: blocks would differ in rounding only. */
+size_t mote_stage_attention(const mote_stage *stage, size_t row, size_t head, float *weights,
+                            size_t cap)
+{
+    const mote_run *r = stage->run;
+    const mote_kernels *k = r->model->kernels;
+    const mote_layer *rec = r->model->layers[stage->layer].rec;
+    const mote_session *s = r->rows[row].session;
+    const queries q = {stage->layer, row, 1, head, 1, 1}; /* gather: group 1 */
+    size_t first = first_seen(rec, r->rows[row].pos), n = last_seen(r, rec, row) + 1;
+    size_t tiles = (n + MOTE_TILE_ROWS - 1) / MOTE_TILE_ROWS;
+    if (stage->kind != MOTE_STAGE_QUERIES || cap < tiles * MOTE_TILE_ROWS)
+        return 0;
+    mote_mat keys =
+        keys_of(s, stage->layer, head / (rec->n_heads / rec->n_kv_heads), rec->head_dim);
+    mote_acts acts = gather(r, &r->lead->threads[0], &q, s->opts.kv);
+    k->matmul[keys.type](weights, tiles * MOTE_TILE_ROWS, &acts, 1, &keys, 0, tiles);
+    float *seen = weights + first;
+    k->scale(seen, rec->attn_scale, n - first);
+    if (rec->attn_softcap > 0.0f)
+        k->softcap(seen, rec->attn_softcap, n - first);
+    float sum = k->exp_sum(seen, seen, seen[k->argmax(seen, n - first)], n - first);
+    k->divide(seen, seen, sum, n - first);
+    memset(weights, 0, first * sizeof *weights);
+    return n;
+}
+#endif
 
 /* ---- entries -------------------------------------------------------------------------------- */
 

@@ -46,7 +46,7 @@ static void embed(mote_encode_run *e, uint32_t thread)
         k->add(to, part, x->hidden);
         mote_apply_norm(m, &m->embed_norm, to, to, x->hidden);
     }
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, NULL, MOTE_STAGE_EMBED);
 }
 
 /* x = norm(x). No barrier where mote_prepare follows with the same share of many rows. */
@@ -72,16 +72,16 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     mote_acts in = mote_prepare(r, thread, x, hidden, hidden, NULL);
     show_input(r, thread, l, MOTE_INPUT_ATTENTION, 0, &in, r->n_rows, hidden);
     mote_project_heads(r, thread, i, &in);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_QUERIES);
 
     mote_attend(r, thread, i);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_ATTEND);
 
     const float *attended = mote_attended(r, thread, i);
     in = mote_prepare(r, thread, attended, r->model->max_q, l->q.w.rows, NULL);
     show_input(r, thread, l, MOTE_INPUT_OUTPUT, 0, &in, r->n_rows, l->q.w.rows);
     mote_project_residual(r, thread, &l->o, &none, &in);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_OUTPUT);
 
     normalize_rows(r, thread, &l->attn_post_norm);
     in = mote_prepare(r, thread, x, hidden, hidden, NULL);
@@ -91,7 +91,7 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     mote_project_residual(r, thread, &l->down, &none, &in);
     if (thread == 0 && r->hooks && r->hooks->cancel)
         r->cancelled = r->hooks->cancel(r->hooks->user);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_DOWN);
     normalize_rows(r, thread, &l->mlp_post_norm);
 }
 
@@ -130,6 +130,8 @@ static void encode(void *arg, uint32_t thread)
     }
     if (!r->cancelled)
         mote_pool_texts(e, thread);
+    if (!r->cancelled && mote_is_watched(r))
+        mote_end_stage(r, thread, NULL, MOTE_STAGE_LOGITS);
     mote_fp_leave(fp);
 }
 
@@ -261,7 +263,8 @@ static share share_texts(const mote_encode_run *e, uint32_t thread)
 static bool has_even_shares(const mote_encode_run *e)
 {
     const mote_run *r = &e->run;
-    bool even = r->n_threads > 1 && e->n_texts >= r->n_threads && !(r->hooks && r->hooks->trace);
+    bool even = r->n_threads > 1 && e->n_texts >= r->n_threads && !(r->hooks && r->hooks->trace) &&
+                !mote_is_watched(r);
     for (uint32_t i = 0; even && i < r->n_threads; i++) {
         share s = share_texts(e, i);
         even = s.n_rows > MOTE_FEW_ROWS && 8 * s.n_rows * r->n_threads <= MOST_EIGHTHS * r->n_rows;

@@ -323,7 +323,7 @@ void mote_experts(mote_run *r, uint32_t thread, const mote_model_layer *l, const
 {
     route(r, thread, l, in);
     gate_up_all(r, thread, l, in);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_HIDDEN);
     show_hidden(r, thread, l);
     add_all(r, thread, l);
 }

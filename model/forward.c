@@ -51,7 +51,7 @@ static void embed(mote_run *r, uint32_t thread)
                            m->rope_half[i], r->rows[row].pos, m->rope_scale[i]);
         }
     }
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, NULL, MOTE_STAGE_EMBED);
 }
 
 static void layer(mote_run *r, uint32_t thread, size_t i)
@@ -67,10 +67,10 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
         mote_project_latent(r, thread, i, &in);
     else
         mote_project_heads(r, thread, i, &in);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_QUERIES);
 
     mote_attend(r, thread, i);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_ATTEND);
 
     const float *attended = latent ? mote_latent_values(r, thread, i) : mote_attended(r, thread, i);
     if (latent) {
@@ -80,7 +80,7 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     in = mote_prepare(r, thread, attended, stride, n_q, NULL);
     show_input(r, thread, l, MOTE_INPUT_OUTPUT, 0, &in, r->n_rows, n_q);
     mote_project_residual(r, thread, &l->o, &l->attn_post_norm, &in);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_OUTPUT);
 
     in = mote_prepare(r, thread, x, hidden, hidden, &l->mlp_norm);
     show_input(r, thread, l, MOTE_INPUT_MLP, 0, &in, r->n_rows, hidden);
@@ -93,7 +93,7 @@ static void layer(mote_run *r, uint32_t thread, size_t i)
     }
     if (thread == 0 && r->hooks && r->hooks->cancel)
         r->cancelled = r->hooks->cancel(r->hooks->user);
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_DOWN);
 }
 
 /* Calls the trace hook, all threads waiting. */
@@ -131,6 +131,8 @@ static void logits(mote_run *r, uint32_t thread)
     keep_wanted(r, thread);
     mote_acts in = mote_prepare(r, thread, r->lead->x, hidden, hidden, &m->final_norm);
     mote_project_logits(r, thread, &in);
+    if (mote_is_watched(r))
+        mote_end_stage(r, thread, NULL, MOTE_STAGE_LOGITS);
     if (!MOTE_WATCH || !r->hooks || !r->hooks->trace)
         return;
     mote_barrier(r, thread); /* everyone has read x */

@@ -265,6 +265,23 @@ static inline void mote_barrier(const mote_run *r, uint32_t thread)
         r->team->barrier(r->team->user, thread);
 }
 
+static inline bool mote_is_watched(const mote_run *r)
+{
+    return MOTE_WATCH && r->hooks && r->hooks->stage;
+}
+
+/* observe.c: tells who watches; all threads wait until that is done. */
+void mote_show_stage(mote_run *r, uint32_t thread, const mote_model_layer *l, mote_stage_kind kind);
+
+/* The end of a stage: all threads have done their share of it. l NULL: it is of no layer. */
+static inline void mote_end_stage(mote_run *r, uint32_t thread, const mote_model_layer *l,
+                                  mote_stage_kind kind)
+{
+    mote_barrier(r, thread);
+    if (mote_is_watched(r))
+        mote_show_stage(r, thread, l, kind);
+}
+
 /* products.c */
 void mote_apply_norm(const mote_model *m, const mote_norm *norm, float *y, const float *x,
                      size_t n);

@@ -277,7 +277,7 @@ mote_acts mote_gate_up(mote_run *r, uint32_t thread, const mote_model_layer *l, 
             }
         }
     }
-    mote_barrier(r, thread);
+    mote_end_stage(r, thread, l, MOTE_STAGE_HIDDEN);
     return as_acts(to);
 }
 

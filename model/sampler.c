@@ -33,6 +33,7 @@ struct mote_sampler {
     int32_t *last;         /* [repeat_last_n], a ring */
     uint32_t *counts;      /* [n_vocab]: how often an id is in it */
     size_t n_last, next_last;
+    size_t n_left; /* candidates that the last choice was drawn from */
 };
 
 /* ---- options -------------------------------------------------------------------------------- */
@@ -399,6 +400,7 @@ static int32_t choose(mote_sampler *s, const float *given)
     if (s->opts.top_p < 1.0f || s->opts.min_p > 0.0f)
         n = cut(s, n, weigh(s, n, 1.0f));
     double sum = weigh(s, n, s->opts.temperature);
+    s->n_left = n;
     return unpack_id(s->heap[draw(s, n, draw_unit(s->random) * sum)]);
 }
 
@@ -409,6 +411,30 @@ int32_t mote_sampler_choose(mote_sampler *s, const float *logits)
     mote_fp_leave(fp);
     return id;
 }
+
+#if MOTE_WATCH
+void mote_sampler_candidates(mote_sampler *s, mote_candidates *out)
+{
+    const float min_p = s->opts.min_p;
+    unsigned fp = mote_fp_enter();
+    *out = (mote_candidates){0};
+    if (s->n_left) {
+        s->opts.min_p = 0.0f;
+        out->by_top_k = s->n_keep;
+        out->by_top_p = cut(s, s->n_keep, weigh(s, s->n_keep, 1.0f));
+        out->by_min_p = s->n_left;
+        out->sum = weigh(s, s->n_left, s->opts.temperature);
+        s->opts.min_p = min_p;
+    }
+    mote_fp_leave(fp);
+}
+
+int32_t mote_sampler_candidate(const mote_sampler *s, size_t i, float *weight)
+{
+    *weight = i < s->n_left ? s->p[i] : 0.0f;
+    return unpack_id(s->heap[i]);
+}
+#endif
 
 int32_t mote_argmax(const float *logits, size_t n)
 {

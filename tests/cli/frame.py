@@ -14,7 +14,7 @@ import tiny  # noqa: E402
 MOTE = os.path.join(os.environ.get("MOTE_BUILD", "build/release"), "mote")
 SLOW = 10 if "san" in os.environ.get("MOTE_BUILD", "") else 1  # sanitizers take their time
 COMMANDS = ["run", "chat", "convert", "info", "verify", "plan", "tokenize", "detokenize", "template",
-            "logits", "perplexity", "compare", "embed", "rerank", "bench",
+            "logits", "perplexity", "compare", "embed", "rerank", "bench", "explain",
             "list", "recommend", "doctor"]
 
 tests = []
