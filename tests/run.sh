@@ -75,6 +75,7 @@ case $what in
 test)
     suite unit "$build/unit"
     suite check "$build/check"
+    suite ladder "$build/ladder" --check
     for file in tests/cli/*.py; do
         [ "$file" = tests/cli/frame.py ] || script "$file"
     done
