@@ -113,7 +113,7 @@ all: need $(B)/mote $(B)/libmote.a ## build the program and the library (default
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | \
-	    awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	    awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: need
 need:
@@ -184,8 +184,8 @@ ladder: $(B)/ladder ## the 4-bit product from a plain loop to the kernels, with 
 	@$(B)/ladder
 
 lesson-model: $(B)/mote ## the small model of docs/lessons, in build/lesson
-	@python3 tests/lessons/model.py build/lesson/hub
-	@for type in f32 q8 q4; do $(B)/mote convert build/lesson/hub -o build/lesson/$$type.mote \
+	@python3 tests/lessons/model.py build/lesson/abc
+	@for type in f32 q8 q4; do $(B)/mote convert build/lesson/abc -o build/lesson/$$type.mote \
 	    --type $$type --force || exit; done
 
 test-arm: ## the AArch64 tiers under qemu-user, against this machine's bits

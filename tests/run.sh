@@ -79,6 +79,9 @@ test)
     for file in tests/cli/*.py; do
         [ "$file" = tests/cli/frame.py ] || script "$file"
     done
+    for file in tests/docs/commands.py tests/docs/names.py; do
+        script "$file"
+    done
     script tests/corpus/run.py
     script tests/fuzz/seeds.py
     script tests/faults/faults.py
