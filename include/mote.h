@@ -211,6 +211,15 @@ void mote_session_announce(mote_session *session, uint32_t n_positions);
 /* Forgets all positions from `length` on (length <= mote_session_length). */
 void mote_session_rewind(mote_session *session, uint32_t length);
 
+/* A team of threads. run() calls fn(arg, thread) on n_threads threads (0 .. n_threads-1, the
+ * caller's included) and returns when all are done; barrier() waits for all of them. */
+typedef struct mote_team {
+    uint32_t n_threads;
+    void *user;
+    void (*run)(void *user, void (*fn)(void *arg, uint32_t thread), void *arg);
+    void (*barrier)(void *user, uint32_t thread);
+} mote_team;
+
 /* A state: what a session holds, as bytes to keep. It goes on with the same bits on any machine,
  * and belongs to one model (the id of its info) and one KV type. */
 
@@ -222,9 +231,9 @@ mote_status mote_session_save(const mote_session *session, const int32_t *ids, v
 /* Makes the session hold what the state holds; ids [n_ctx of the session] gets the ids. The state
  * may come from a stranger: every field and the checksum are looked at before the session changes.
  * MOTE_ERR_FILE: no state, or damaged. MOTE_ERR_UNSUPPORTED: of another model or KV type.
- * MOTE_ERR_LIMIT: longer than this session can hold. */
+ * MOTE_ERR_LIMIT: longer than this session can hold. team NULL: by this thread alone. */
 mote_status mote_session_restore(mote_session *session, int32_t *ids, const void *state,
-                                 size_t bytes, mote_error *err);
+                                 size_t bytes, const mote_team *team, mote_error *err);
 
 /* ---- running ------------------------------------------------------------------------------ */
 
@@ -237,15 +246,6 @@ typedef struct mote_row {
     mote_session *session;
     bool want_logits;
 } mote_row;
-
-/* A team of threads. run() calls fn(arg, thread) on n_threads threads (0 .. n_threads-1, the
- * caller's included) and returns when all are done; barrier() waits for all of them. */
-typedef struct mote_team {
-    uint32_t n_threads;
-    void *user;
-    void (*run)(void *user, void (*fn)(void *arg, uint32_t thread), void *arg);
-    void (*barrier)(void *user, uint32_t thread);
-} mote_team;
 
 /* What matrices of a layer are multiplied with: */
 typedef enum mote_input {

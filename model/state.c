@@ -28,13 +28,16 @@ typedef struct walk {
     uint8_t *to;         /* saving */
     const uint8_t *from; /* restoring; neither: measuring */
     uint64_t bytes;
+    size_t thread, n_threads; /* which parts to move: each n_threads'th; n_threads 0: all */
+    size_t n_parts;
 } walk;
 
 static void move(walk *w, void *place, uint64_t bytes)
 {
-    if (w->to)
+    bool mine = !w->n_threads || w->n_parts++ % w->n_threads == w->thread;
+    if (mine && w->to)
         memcpy(w->to + w->bytes, place, (size_t)bytes);
-    else if (w->from)
+    else if (mine && w->from)
         memcpy(place, w->from + w->bytes, (size_t)bytes);
     w->bytes += bytes;
 }
@@ -120,8 +123,24 @@ static mote_status check_header(const mote_session *s, const state_header *h, si
     return MOTE_OK;
 }
 
+typedef struct restoring {
+    mote_session *session;
+    const state_header *header;
+    const uint8_t *from;
+    size_t n_threads;
+} restoring;
+
+/* One thread's share of the cache. Most of the time goes into the first touch of its pages. */
+static void restore_share(void *arg, uint32_t thread)
+{
+    const restoring *r = arg;
+    walk w = {.from = r->from, .thread = thread, .n_threads = r->n_threads};
+    w.bytes = sizeof *r->header + (uint64_t)r->header->length * sizeof(int32_t);
+    walk_cache(&w, r->session, r->header->length);
+}
+
 mote_status mote_session_restore(mote_session *s, int32_t *ids, const void *state, size_t bytes,
-                                 mote_error *err)
+                                 const mote_team *team, mote_error *err)
 {
     const uint8_t *from = state;
     state_header h;
@@ -142,8 +161,11 @@ mote_status mote_session_restore(mote_session *s, int32_t *ids, const void *stat
             return mote_fail(err, MOTE_ERR_FILE, "a token of the state is none of the model", NULL);
     }
     memcpy(ids, from + sizeof h, h.length * sizeof *ids);
-    walk w = {.from = from, .bytes = sizeof h + (uint64_t)h.length * sizeof *ids};
-    walk_cache(&w, s, h.length);
+    restoring r = {s, &h, from, team ? team->n_threads : 1};
+    if (team)
+        team->run(team->user, restore_share, &r);
+    else
+        restore_share(&r, 0);
     s->long_rope = h.long_rope != 0;
     s->length = h.length;
     return MOTE_OK;

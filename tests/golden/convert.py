@@ -7,10 +7,9 @@ Usage: convert.py [CASE...]"""
 import json
 import os
 import struct
-import subprocess
 import sys
 
-from goldens import MOTE, finish, mote, need_goldens, say, scratch
+from goldens import attempt, finish, mote, need_goldens, say
 from real import find_gguf
 
 try:
@@ -511,26 +510,18 @@ def check_smollm2(tmp):
     say("ok", "smollm2 GGUF", f"{len(held)} tensors, {blocks} of them in blocks, code for code")
 
 
-def run(name, check, *args):
-    try:
-        with scratch() as tmp:
-            check(*args, tmp)
-    except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-        say("FAIL", name, f"{type(e).__name__}: {e}")
-
-
 def main():
     folder = need_goldens("models")
     for case in sys.argv[1:] or CASES:
-        run(f"{case} hub folder", check_hub, folder, case)
+        attempt(f"{case} hub folder", check_hub, folder, case)
         if gguf:
-            run(f"{case} as GGUF", check_gguf, folder, case)
+            attempt(f"{case} as GGUF", check_gguf, folder, case)
     if not gguf:
         say("skip", "GGUF", "the Python package gguf is missing")
     if not sys.argv[1:]:
-        run("stories260K", check_llama2c)
+        attempt("stories260K", check_llama2c)
         if gguf:
-            run("smollm2 GGUF", check_smollm2)
+            attempt("smollm2 GGUF", check_smollm2)
     finish()
 
 

@@ -10,7 +10,7 @@ import sys
 
 from convert import (FILE, LAYER, check_matrix, read_graph, read_hub, read_mote, unpack, spread,
                      add_tokenizer, gguf, np)
-from goldens import finish, mote, need_goldens, say, scratch
+from goldens import attempt, finish, mote, need_goldens, say
 
 CASES = ["mixtral", "qwen2_moe", "qwen3_moe_norm", "qwen3_moe_nonorm", "deepseek_v2_lite",
          "deepseek_v2_qlora"]
@@ -284,11 +284,7 @@ def main():
             if check is check_gguf and not gguf:
                 say("skip", f"{case} as GGUF", "the Python package gguf is missing")
                 continue
-            try:
-                with scratch() as tmp:
-                    check(folder, case, tmp)
-            except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-                say("FAIL", f"{case} {name}", f"{type(e).__name__}: {e}")
+            attempt(f"{case} {name}", check, folder, case)
     finish()
 
 

@@ -8,8 +8,8 @@ import math
 import os
 import sys
 
-from goldens import (GOLDENS, finish, json_lines, max_difference, mote, need_goldens,
-                     read_safetensors, say, scratch)
+from goldens import (attempt, finish, GOLDENS, json_lines, max_difference, mote, need_goldens,
+                     read_safetensors, say)
 
 CASES = ["bert_embed_mean", "bert_embed_cls", "xlmr_embed", "bert_cross_encoder"]
 
@@ -138,17 +138,10 @@ def check_minilm(tmp):
 
 def main():
     folder = need_goldens("models")
-    with scratch() as tmp:
-        for case in sys.argv[1:] or CASES:
-            try:
-                check_case(folder, case, tmp)
-            except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-                say("FAIL", case, f"{type(e).__name__}: {e}")
-        try:
-            if not sys.argv[1:]:
-                check_minilm(tmp)
-        except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-            say("FAIL", "all-MiniLM-L6-v2", f"{type(e).__name__}: {e}")
+    for case in sys.argv[1:] or CASES:
+        attempt(case, check_case, folder, case)
+    if not sys.argv[1:]:
+        attempt("all-MiniLM-L6-v2", check_minilm)
     finish()
 
 

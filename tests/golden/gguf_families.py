@@ -7,7 +7,7 @@ import math
 import os
 import sys
 
-from goldens import finish, json_lines, mote, need_goldens, say, scratch
+from goldens import attempt, finish, json_lines, mote, need_goldens, say
 
 try:
     import gguf
@@ -198,11 +198,7 @@ def check(folder, case, tmp):
 def main():
     folder = need_goldens("models")
     for case in sys.argv[1:] or CASES:
-        try:
-            with scratch() as tmp:
-                check(folder, case, tmp)
-        except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-            say("FAIL", f"{case} as GGUF", f"{type(e).__name__}: {e}")
+        attempt(f"{case} as GGUF", check, folder, case)
     finish()
 
 

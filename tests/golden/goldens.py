@@ -82,3 +82,12 @@ def compare_greedy(got, want, margins, least):
 
 def scratch():
     return tempfile.TemporaryDirectory(prefix="mote-golden-")
+
+
+def attempt(name, check, *args):
+    """check(*args, folder to write in); what it raises is a failure of `name`."""
+    try:
+        with scratch() as tmp:
+            check(*args, tmp)
+    except (RuntimeError, AssertionError, KeyError, ValueError, OSError) as e:
+        say("FAIL", name, f"{type(e).__name__}: {e}")

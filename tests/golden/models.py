@@ -5,8 +5,8 @@ import json
 import os
 import sys
 
-from goldens import (compare_greedy, finish, json_lines, max_difference, mote, need_goldens,
-                     read_safetensors, say, scratch)
+from goldens import (attempt, compare_greedy, finish, json_lines, max_difference, mote,
+                     need_goldens, read_safetensors, say)
 
 CASES = ["llama_untied", "llama_tied_theta500k", "llama_rope_llama3", "llama_rope_linear",
          "llama_bias_headdim", "smollm2_like", "tinyllama_like", "qwen2_tied", "qwen2_untied",
@@ -100,12 +100,8 @@ def check_case(folder, case, tmp):
 
 def main():
     folder = need_goldens("models")
-    with scratch() as tmp:
-        for case in sys.argv[1:] or CASES:
-            try:
-                check_case(folder, case, tmp)
-            except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-                say("FAIL", case, f"{type(e).__name__}: {e}")
+    for case in sys.argv[1:] or CASES:
+        attempt(case, check_case, folder, case)
     finish()
 
 

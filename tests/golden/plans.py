@@ -8,7 +8,7 @@ import sys
 
 import encoders
 import models
-from goldens import finish, mote, need_goldens, say, scratch
+from goldens import attempt, finish, mote, need_goldens, say
 
 SIZES = ["weight_bytes", "decode_read_bytes"]
 
@@ -35,11 +35,7 @@ def check(folder, case, tmp):
 def main():
     folder = need_goldens("models")
     for case in sys.argv[1:] or models.CASES + encoders.CASES:
-        try:
-            with scratch() as tmp:
-                check(folder, case, tmp)
-        except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-            say("FAIL", f"{case} plan", f"{type(e).__name__}: {e}")
+        attempt(f"{case} plan", check, folder, case)
     finish()
 
 

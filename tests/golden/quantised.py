@@ -8,7 +8,7 @@ import os
 import sys
 
 import models
-from goldens import finish, mote, need_goldens, read_safetensors, say, scratch
+from goldens import attempt, finish, mote, need_goldens, read_safetensors, say
 
 MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe", "deepseek_v2")
 PROMPTS = ["p1", "p7", "p33"]
@@ -68,11 +68,7 @@ def check(folder, case, tmp):
 def main():
     folder = need_goldens("models")
     for case in sys.argv[1:] or models.CASES:
-        try:
-            with scratch() as tmp:
-                check(folder, case, tmp)
-        except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-            say("FAIL", case, f"{type(e).__name__}: {e}")
+        attempt(case, check, folder, case)
     finish()
 
 

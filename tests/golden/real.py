@@ -6,7 +6,7 @@ import glob
 import json
 import os
 
-from goldens import (GOLDENS, compare_greedy, finish, json_lines, mote, need_goldens, say, scratch)
+from goldens import attempt, compare_greedy, finish, GOLDENS, json_lines, mote, need_goldens, say
 
 LEAST_MARGIN = 0.25  # lossless import: 8-bit activations move the logits by about a tenth
 
@@ -76,12 +76,8 @@ def check_stories(tmp):
 
 
 def main():
-    with scratch() as tmp:
-        for check in (check_smollm2, check_stories):
-            try:
-                check(tmp)
-            except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-                say("FAIL", check.__name__, f"{type(e).__name__}: {e}")
+    for check in (check_smollm2, check_stories):
+        attempt(check.__name__, check)
     finish()
 
 

@@ -7,7 +7,7 @@ import sys
 
 import encoders
 import models
-from goldens import finish, mote, need_goldens, say, scratch
+from goldens import attempt, finish, mote, need_goldens, say
 
 TYPES = ["f32", "q8", "q4"]
 
@@ -55,11 +55,7 @@ def main():
     folder = need_goldens("models")
     tiers = json.loads(mote("doctor", "--json"))["tiers"]
     for case in sys.argv[1:] or models.CASES + encoders.CASES:
-        try:
-            with scratch() as tmp:
-                check(folder, case, tiers, tmp)
-        except (RuntimeError, AssertionError, KeyError, ValueError) as e:
-            say("FAIL", f"{case} bits", f"{type(e).__name__}: {e}")
+        attempt(f"{case} bits", check, folder, case, tiers)
     finish()
 
 

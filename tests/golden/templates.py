@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from goldens import finish, json_lines, need_goldens, say, scratch
+from goldens import attempt, finish, json_lines, need_goldens, say
 
 
 def check_family(path, family, tmp):
@@ -34,12 +34,8 @@ def check_family(path, family, tmp):
 def main():
     folder = need_goldens("chat")
     families = sys.argv[1:] or sorted(n[:-5] for n in os.listdir(folder) if n.endswith(".json"))
-    with scratch() as tmp:
-        for family in families:
-            try:
-                check_family(os.path.join(folder, family + ".json"), family, tmp)
-            except (RuntimeError, AssertionError, KeyError, ValueError, OSError) as e:
-                say("FAIL", f"template {family}", f"{type(e).__name__}: {e}")
+    for family in families:
+        attempt(f"template {family}", check_family, os.path.join(folder, family + ".json"), family)
     finish()
 
 

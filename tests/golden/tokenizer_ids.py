@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from goldens import finish, json_lines, mote, need_goldens, say, scratch
+from goldens import attempt, finish, json_lines, mote, need_goldens, say
 
 FAMILIES = ["smollm2", "smollm3", "gpt2", "qwen2.5", "qwen3", "llama-3", "llama-3.2", "tinyllama",
             "mistral-v0.3", "phi-3-mini", "gemma-3", "all-minilm-l6-v2", "bge-m3", "t5-small",
@@ -57,12 +57,8 @@ def check_family(tokenizers, tok, family, tmp):
 
 def main():
     tokenizers, tok = need_goldens("tokenizers"), need_goldens("tok")
-    with scratch() as tmp:
-        for family in sys.argv[1:] or FAMILIES:
-            try:
-                check_family(tokenizers, tok, family, tmp)
-            except (RuntimeError, AssertionError, KeyError, ValueError, OSError) as e:
-                say("FAIL", f"tokenizer {family}", f"{type(e).__name__}: {e}")
+    for family in sys.argv[1:] or FAMILIES:
+        attempt(f"tokenizer {family}", check_family, tokenizers, tok, family)
     finish()
 
 

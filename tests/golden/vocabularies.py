@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "corpus"))
 
 import tiny
-from goldens import finish, mote, need_goldens, say, scratch
+from goldens import attempt, finish, mote, need_goldens, say
 from tokenizer_ids import count_bad, read_rows
 
 MARK = "\u2581"
@@ -169,12 +169,8 @@ def check(name, tokenizers, tok, tmp):
 def main():
     tokenizers, tok = need_goldens("tokenizers"), need_goldens("tok")
     names = [f"gguf {f}" for f in GGUF] + [f"tiktoken {f}" for f in TIKTOKEN] + [f"model {f}" for f in MODELS]
-    with scratch() as tmp:
-        for name in sys.argv[1:] or names:
-            try:
-                check(name, tokenizers, tok, tmp)
-            except (RuntimeError, AssertionError, KeyError, ValueError, OSError) as e:
-                say("FAIL", f"vocabulary {name}", f"{type(e).__name__}: {e}")
+    for name in sys.argv[1:] or names:
+        attempt(f"vocabulary {name}", check, name, tokenizers, tok)
     finish()
 
 

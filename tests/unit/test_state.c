@@ -1,4 +1,5 @@
 /* test_state.c: saved sessions: they go on with the same bits, and bad ones are refused. */
+#include "include/mote_host.h"
 #include "tests/unit/test.h"
 #include "tests/unit/tiny.h"
 
@@ -42,17 +43,21 @@ static uint8_t *state_of(const tiny_model *t, mote_kv kv, size_t *bytes)
 static void check_continues(const tiny_opts *to)
 {
     tiny_model t;
+    mote_error err;
+    mote_pool *pool = mote_pool_new(3, &err);
+    REQUIRE(pool);
     REQUIRE(tiny_open(&t, to, NULL));
     for (int kv = MOTE_KV_F32; kv <= MOTE_KV_Q8; kv++) {
         size_t bytes;
         int32_t ids[N_CTX] = {0};
-        mote_error err;
         uint8_t *state = state_of(&t, (mote_kv)kv, &bytes);
         mote_session *straight = fresh(&t, (mote_kv)kv, N_CTX);
         mote_session *restored = fresh(&t, (mote_kv)kv, N_CTX - 16); /* another context size */
         feed(straight, N_BEFORE + N_AFTER);
         feed(restored, 5); /* what it held before does not matter */
-        CHECK(mote_session_restore(restored, ids, state, bytes, &err) == MOTE_OK);
+        CHECK(mote_session_restore(restored, ids, state, bytes,
+                                   kv == MOTE_KV_F32 ? NULL : mote_pool_team(pool),
+                                   &err) == MOTE_OK);
         CHECK(mote_session_length(restored) == N_BEFORE &&
               ids[N_BEFORE - 1] == id_at(N_BEFORE - 1));
         feed(restored, N_AFTER);
@@ -62,6 +67,7 @@ static void check_continues(const tiny_opts *to)
         free(restored);
         free(state);
     }
+    mote_pool_free(pool);
     tiny_close(&t);
 }
 
@@ -84,19 +90,19 @@ TEST(bad_states_are_refused)
     uint8_t *state = state_of(&t, MOTE_KV_F16, &bytes);
     mote_session *s = fresh(&t, MOTE_KV_F16, N_CTX), *small = fresh(&t, MOTE_KV_F16, N_BEFORE - 1);
     mote_session *q8 = fresh(&t, MOTE_KV_Q8, N_CTX), *foreign = fresh(&other, MOTE_KV_F16, N_CTX);
-    CHECK(mote_session_restore(small, ids, state, bytes, &err) == MOTE_ERR_LIMIT);
-    CHECK(mote_session_restore(q8, ids, state, bytes, &err) == MOTE_ERR_UNSUPPORTED);
-    CHECK(mote_session_restore(foreign, ids, state, bytes, &err) == MOTE_ERR_UNSUPPORTED);
+    CHECK(mote_session_restore(small, ids, state, bytes, NULL, &err) == MOTE_ERR_LIMIT);
+    CHECK(mote_session_restore(q8, ids, state, bytes, NULL, &err) == MOTE_ERR_UNSUPPORTED);
+    CHECK(mote_session_restore(foreign, ids, state, bytes, NULL, &err) == MOTE_ERR_UNSUPPORTED);
     for (size_t cut = 0; cut < bytes; cut += cut < 80 ? 1 : 997)
-        CHECK(mote_session_restore(s, ids, state, cut, &err) == MOTE_ERR_FILE);
+        CHECK(mote_session_restore(s, ids, state, cut, NULL, &err) == MOTE_ERR_FILE);
     for (size_t at = 0; at < bytes; at += at < 400 ? 1 : 331) {
         state[at] ^= 0x10;
-        mote_status got = mote_session_restore(s, ids, state, bytes, &err);
+        mote_status got = mote_session_restore(s, ids, state, bytes, NULL, &err);
         CHECK(got == MOTE_ERR_FILE || got == MOTE_ERR_UNSUPPORTED || got == MOTE_ERR_LIMIT);
         state[at] ^= 0x10;
     }
     CHECK(mote_session_length(s) == 0);
-    CHECK(mote_session_restore(s, ids, state, bytes, &err) == MOTE_OK);
+    CHECK(mote_session_restore(s, ids, state, bytes, NULL, &err) == MOTE_OK);
     free(s), free(small), free(q8), free(foreign), free(state);
     tiny_close(&t);
     tiny_close(&other);
