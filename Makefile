@@ -79,6 +79,7 @@ $(B)/kernels/ref/%.o:  ISA := $(KERNEL_OPT)
 $(B)/kernels/%_neon.o: ISA := $(KERNEL_OPT)
 $(B)/kernels/%_dotprod.o: ISA := $(KERNEL_OPT) -march=armv8.2-a+dotprod
 $(B)/kernels/blas/%.o: ISA := $(BLAS_INC)
+$(B)/bench/ladder.o: ISA := $(KERNEL_OPT)
 $(B)/bench/%.o: ISA := $(BLAS_INC) $(if $(filter emulate,$(CONFIG)),-DPROBE_EMULATED=1)
 $(B)/tools/convert/%.o $(B)/tests/fuzz/%.o: ISA := $(TOOL_INC) $(BLAS_INC) $(KERNEL_OPT)
 
@@ -108,7 +109,7 @@ FUZZ_SRC := $(filter-out tests/fuzz/replay.c tests/fuzz/engine.c,$(wildcard test
             cli/json.c cli/stop.c tests/unit/tiny.c tests/unit/random.c $(wildcard tools/convert/*.c)
 objs = $(patsubst %.c,$(B)/%.o,$(1))
 DEPS := $(patsubst %.o,%.d,$(call objs,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(CHECK_SRC) \
-          $(FUZZ_SRC) tests/fuzz/replay.c tests/fuzz/engine.c))
+          $(FUZZ_SRC) tests/fuzz/replay.c tests/fuzz/engine.c bench/ladder.c))
 
 .PHONY: all help deps demo test check fuzz faults analyze test-arm golden corpus asan ubsan tsan format lint clean
 .PHONY: tests-built
@@ -116,7 +117,7 @@ all: need $(B)/mote $(B)/libmote.a ## build the program and the library (default
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | \
-	    awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	    awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: need
 need:
@@ -161,6 +162,10 @@ $(B)/check: $(call objs,$(CHECK_SRC)) $(B)/libmote.a
 	$(call say,ld,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(BLAS_LIBS) -lm -lpthread
 
+$(B)/ladder: $(call objs,bench/ladder.c) $(B)/libmote.a
+	$(call say,ld,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(BLAS_LIBS) -lm -lpthread
+
 $(B)/replay: $(call objs,$(FUZZ_SRC) tests/fuzz/replay.c) $(B)/libmote.a
 	$(call say,ld,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
@@ -169,7 +174,7 @@ $(B)/fuzzer: $(call objs,$(FUZZ_SRC) tests/fuzz/engine.c) $(B)/libmote.a
 	$(call say,ld,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
 
-tests-built: all $(B)/unit $(B)/check $(if $(filter 1,$(CONVERT)),$(B)/replay) \
+tests-built: all $(B)/unit $(B)/check $(B)/ladder $(if $(filter 1,$(CONVERT)),$(B)/replay) \
              $(if $(findstring san,$(CONFIG)),,shared $(if $(shell command -v python3),$(B)/python))
 
 test: tests-built ## everything offline
@@ -177,6 +182,16 @@ test: tests-built ## everything offline
 
 check: $(B)/check ## kernel checker: every tier against ref, ref against double, mutants
 	@$(B)/check
+
+.PHONY: ladder lesson-model
+ladder: $(B)/ladder ## the 4-bit product from a plain loop to the kernels, with its speed
+	@$(B)/ladder --check | tail -n 1
+	@$(B)/ladder
+
+lesson-model: $(B)/mote ## the small model of docs/lessons, in build/lesson
+	@python3 tests/lessons/model.py build/lesson/abc
+	@for type in f32 q8 q4; do $(B)/mote convert build/lesson/abc -o build/lesson/$$type.mote \
+	    --type $$type --force || exit; done
 
 test-arm: ## the AArch64 tiers under qemu-user, against this machine's bits
 	@tests/arm.sh

@@ -76,8 +76,12 @@ test)
     suite unit "$build/unit"
     suite check "$build/check"
     suite amalgamation tests/amalgamation.sh "$build"
+    suite ladder "$build/ladder" --check
     for file in tests/cli/*.py; do
         [ "$file" = tests/cli/frame.py ] || script "$file"
+    done
+    for file in tests/docs/commands.py tests/docs/names.py; do
+        script "$file"
     done
     script tests/corpus/run.py
     script tests/fuzz/seeds.py
