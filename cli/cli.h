@@ -50,7 +50,7 @@ typedef struct cli_opts {
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
     bool tokenizer_only, roofline, check, help, lookup, no_loop_stop, no_history;
-    bool offsets, pieces;
+    bool offsets, pieces, quick, fallback, offline;
 } cli_opts;
 
 typedef struct cli_command {
@@ -87,6 +87,7 @@ enum {
     OPT_CHAT_ONLY = 1 << 20,
     OPT_LIST = 1 << 21,    /* list: --size, --cap, --search */
     OPT_PURPOSE = 1 << 22, /* recommend: --for */
+    OPT_DOCTOR = 1 << 23,  /* doctor: --quick */
     OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
     OPT_VECTORS = 1 << 25, /* embed: --format */
     OPT_ANY = 1 << 30      /* --help, -q: every command */

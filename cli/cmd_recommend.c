@@ -1,19 +1,14 @@
 /* cmd_recommend.c: which of the known models fit this machine, and how fast they would be. Sizes
  * are the converter's own (draft.c), the speed follows from the bytes that a token reads and from
- * the bandwidth that is measured here and now.
+ * what was measured of this machine (machine.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/probe.h"
-#include "cli/draft.h"
+#include "cli/machine.h"
 #include "cli/registry.h"
 
-/* Of the bandwidth of a plain read loop, decoding reaches this share; and each layer costs its
- * barriers whatever its size (docs/benchmarking.md). */
-#define READ_SHARE 0.85
-#define LAYER_SECONDS 25e-6
 /* An answer is read as fast as this; a slower model is not fluent. */
 #define FLUENT 8.0
 
@@ -29,15 +24,16 @@ typedef struct offer {
 typedef struct choice {
     const cli_opts *o;
     uint64_t limit;
-    double read_bytes; /* a second */
+    cli_speed speed;
     offer *offers;
     size_t n;
 } choice;
 
-static double predicted(const choice *c, const mote_model_info *m, uint64_t kv_bytes)
+static double predicted(const choice *c, const cli_type_plan *t, uint32_t n_ctx)
 {
-    double bytes = (double)m->decode_read_bytes + (double)kv_bytes / 8; /* an eighth in use */
-    return 1 / (bytes / (c->read_bytes * READ_SHARE) + m->n_layers * LAYER_SECONDS);
+    double kv = (double)t->sessions[0].kv_bytes / n_ctx * CLI_PREDICT_POSITIONS;
+    return cli_predict(&c->speed, t->name, t->model.n_layers,
+                       (double)t->model.decode_read_bytes + kv);
 }
 
 /* A model at q8 if that fits and is fluent, else at q4. */
@@ -52,7 +48,7 @@ static void consider(choice *c, const cli_known *k, const cli_source_plan *p)
                    .need_bytes = t->file_bytes + s->total_bytes,
                    .read_bytes = t->model.decode_read_bytes,
                    .rank = k->parameters};
-        f.tokens_per_second = p->n_contexts ? predicted(c, &t->model, s->kv_bytes) : 0;
+        f.tokens_per_second = p->n_contexts ? predicted(c, t, p->contexts[0]) : 0;
         if (f.need_bytes > c->limit || (p->n_contexts && f.tokens_per_second < FLUENT))
             continue;
         c->offers[c->n++] = f;
@@ -88,7 +84,7 @@ static void print_people(cli_out *out, const choice *c)
 {
     char size[2][32];
     cli_printf(out, "%s of memory, %s read a second; context %lld\n", cli_size(size[0], c->limit),
-               cli_size(size[1], (uint64_t)c->read_bytes),
+               cli_size(size[1], (uint64_t)c->speed.read_bytes),
                c->o->n_ctx ? (long long)c->o->n_ctx : 4096LL);
     for (size_t i = 0; i < c->n && i < MAX_SHOWN; i++) {
         const offer *f = &c->offers[i];
@@ -106,7 +102,8 @@ static void print_json(cli_out *out, const choice *c)
 {
     cli_json_open(out, '{');
     cli_json_uint(out, "memory_limit", c->limit);
-    cli_json_real(out, "read_bytes_per_second", c->read_bytes);
+    cli_json_real(out, "read_bytes_per_second", c->speed.read_bytes);
+    cli_json_uint(out, "threads", c->speed.n_threads);
     cli_json_key(out, "models");
     cli_json_open(out, '[');
     for (size_t i = 0; i < c->n; i++) {
@@ -128,18 +125,6 @@ static void print_json(cli_out *out, const choice *c)
     cli_json_end_line(out);
 }
 
-static int measure(choice *c)
-{
-    mote_error err;
-    probe_peaks peaks;
-    uint32_t n = c->o->threads ? (uint32_t)c->o->threads : mote_host_threads();
-    mote_pool *pool = n > 1 ? mote_pool_new(n, &err) : NULL;
-    bool good = probe_machine(&peaks, "ref", pool ? mote_pool_team(pool) : NULL);
-    mote_pool_free(pool);
-    c->read_bytes = good ? peaks.read_bytes : 0;
-    return good ? 0 : cli_no_memory();
-}
-
 int cmd_recommend(const cli_opts *o)
 {
     cli_registry r;
@@ -150,7 +135,7 @@ int cmd_recommend(const cli_opts *o)
         return code;
     c.limit = cli_memory_for(o);
     c.offers = calloc(r.n, sizeof *c.offers);
-    code = c.offers ? measure(&c) : cli_no_memory();
+    code = c.offers ? cli_speed_get(&c.speed, (uint32_t)o->threads) : cli_no_memory();
     for (size_t i = 0; !code && i < r.n; i++)
         if (cli_known_can(&r.models[i], o->purpose) && may_fit(&c, &r.models[i]))
             code = ask(&c, &r.models[i]);

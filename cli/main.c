@@ -81,7 +81,10 @@ const cli_command cli_commands[] = {
     {"recommend", "", "Tells which models fit this machine, the best first.",
      "The largest known models whose q4 or q8 file and session fit and still answer fluently.",
      OPT_PURPOSE | OPT_MEMORY | OPT_JSON, cmd_recommend},
-    {"doctor", "", "Tells what this machine can do.", "", OPT_JSON, cmd_doctor},
+    {"doctor", "", "Tells what this machine can do, and tests all kernels.",
+     "What is measured (about a second) is kept for recommend and compare; exit code 3: a kernel\n"
+     "gives wrong results.",
+     OPT_DOCTOR | OPT_JSON, cmd_doctor},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
 
