@@ -21,8 +21,8 @@ int cli_speed_measure(cli_speed *s, uint32_t n_threads);
 /* Read, or else measured. */
 int cli_speed_get(cli_speed *s, uint32_t n_threads);
 
-/* Positions of the context that a predicted token looks back on. */
-#define CLI_PREDICT_POSITIONS 512u
+/* Positions that a predicted token looks back on: as in `mote bench -n 128`, on the average. */
+#define CLI_PREDICT_POSITIONS 64u
 
 /* Tokens a second of a model of a file type whose tokens read so many bytes, keys and values
  * included. */

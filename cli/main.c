@@ -70,8 +70,9 @@ const cli_command cli_commands[] = {
     {"perplexity", "MODEL --ids FILE | -f TEXT", "How well a model foretells a text.",
      "Windows do not overlap; the result is the mean over windows of the mean of their terms.",
      OPT_MODEL | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_perplexity},
-    {"compare", "MODEL OTHER --ids FILE | -f TEXT", "How far a model is from another, on a text.",
-     "KL divergence of OTHER from MODEL, how often the best token is the same, both perplexities.",
+    {"compare", "MODEL OTHER [--ids FILE | -f TEXT]", "Two models side by side, or on a text.",
+     "On a text: KL divergence of OTHER from MODEL, how often the best token is the same, both\n"
+     "perplexities. Without one: shape, memory, predicted speed, quality cards.",
      OPT_MODEL | OPT_PAIR | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_compare},
     {"bench", "MODEL", "Measures speed: tokens a second of prompts and of generation.", "",
      OPT_MODEL | OPT_BENCH | OPT_CPU, cmd_bench},
@@ -226,7 +227,7 @@ static int unknown(const char *name)
 static int run_command(const cli_command *command, int argc, char **argv)
 {
     cli_opts o;
-    char at_hand[700];
+    char at_hand[2][700];
     int code = cli_parse(&o, command, argc, argv);
     if (code)
         return code;
@@ -236,8 +237,10 @@ static int run_command(const cli_command *command, int argc, char **argv)
     if (needs_model && !o.model)
         return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s", command->name,
                          command->arguments);
-    if (needs_model && cli_find_at_hand(o.model, at_hand, sizeof at_hand))
-        o.model = at_hand;
+    if (needs_model && cli_find_at_hand(o.model, at_hand[0], sizeof at_hand[0]))
+        o.model = at_hand[0];
+    if (o.other && cli_find_at_hand(o.other, at_hand[1], sizeof at_hand[1]))
+        o.other = at_hand[1];
     code = command->run(&o);
     return cli_interrupted() && !code ? cli_interrupted() : code;
 }
