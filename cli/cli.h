@@ -208,6 +208,10 @@ ssize_t cli_read(int fd, void *to, size_t bytes);
 /* A file to remove if a signal ends the program; NULL: none. */
 void cli_remove_on_signal(const char *path);
 
+/* From now on the kernel refuses this process every socket; an exit code where it cannot.
+ * (offline.c) */
+int cli_go_offline(void);
+
 /* ---- the engine (engine.c) ------------------------------------------------------------------ */
 
 /* Bytes of everything that a command has in memory for a model. */

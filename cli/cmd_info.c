@@ -358,6 +358,8 @@ int cmd_info(const cli_opts *o)
     cli_out out = {.n = 0};
     cli_report r;
     cli_speed speed;
+    if (cli_is_source(o->model))
+        return cli_plan_source(o, o->model, (mote_text){0});
     int code = cli_engine_open(&e, o, WANT_MODEL | WANT_TOKENIZER);
     if (code)
         return code;

@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/at_hand.h"
 #include "cli/cli.h"
-#include "cli/registry.h"
 
 #define TEXT_OF(x) #x
 #define NUMBER(x) TEXT_OF(x)
@@ -77,7 +77,8 @@ const cli_command cli_commands[] = {
     {"bench", "MODEL", "Measures speed: tokens a second of prompts and of generation.", "",
      OPT_MODEL | OPT_BENCH | OPT_CPU, cmd_bench},
     {"list", "", "Lists the models at hand and those that mote knows.",
-     "At hand: .mote files of the models folder, $MOTE_MODELS or ~/.local/share/mote.",
+     "At hand: files of the models folder, $MOTE_MODELS or ~/.local/share/mote; and sources to\n"
+     "convert: the caches of Hugging Face, Ollama and llama.cpp.",
      OPT_LIST | OPT_JSON, cmd_list},
     {"recommend", "", "Tells which models fit this machine, the best first.",
      "The largest known models whose q4 or q8 file and session fit and still answer fluently.",
@@ -227,7 +228,7 @@ static int unknown(const char *name)
 static int run_command(const cli_command *command, int argc, char **argv)
 {
     cli_opts o;
-    char at_hand[2][700];
+    char at_hand[3][CLI_PATH];
     int code = cli_parse(&o, command, argc, argv);
     if (code)
         return code;
@@ -237,11 +238,17 @@ static int run_command(const cli_command *command, int argc, char **argv)
     if (needs_model && !o.model)
         return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s", command->name,
                          command->arguments);
-    if (needs_model && cli_find_at_hand(o.model, at_hand[0], sizeof at_hand[0]))
+    code = o.offline ? cli_go_offline() : 0;
+    if (code)
+        return code;
+    if (needs_model && cli_find_at_hand(o.model, at_hand[0]))
         o.model = at_hand[0];
-    if (o.other && cli_find_at_hand(o.other, at_hand[1], sizeof at_hand[1]))
+    if (o.other && cli_find_at_hand(o.other, at_hand[1]))
         o.other = at_hand[1];
-    code = command->run(&o);
+    if (o.fallback)
+        code = cli_fall_back(&o, at_hand[2]);
+    if (!code)
+        code = command->run(&o);
     return cli_interrupted() && !code ? cli_interrupted() : code;
 }
 

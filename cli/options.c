@@ -78,6 +78,9 @@ static const option options[] = {
      "what the chat template is told about thinking; without it: nothing"},
     {NULL, "--lookup", FLAG, OPT_TALK, AT(lookup), 0, 0, NULL, NULL,
      "guess ahead what stood in the text before: the same answer, sooner if it repeats the prompt"},
+    {NULL, "--fallback", FLAG, OPT_TALK, AT(fallback), 0, 0, NULL, NULL,
+     "if memory does not suffice, take the model at a smaller type from the models folder, or a "
+     "smaller model"},
     {NULL, "--state", TEXT, OPT_RUN, AT(state), 0, 0, NULL, "FILE",
      "keep the evaluated prompt there; a prompt that begins the same goes on from it"},
     {NULL, "--template", TEXT, OPT_RUN, AT(form), 0, 0, NULL, "FILE",
@@ -188,6 +191,8 @@ static const option options[] = {
     {NULL, "--json", FLAG, OPT_JSON, AT(json), 0, 0, NULL, NULL, "answer with one JSON object"},
     {NULL, "--jsonl", FLAG, OPT_JSONL, AT(jsonl), 0, 0, NULL, NULL,
      "read one JSON object a line from stdin, answer each with one"},
+    {NULL, "--offline", FLAG, OPT_ANY, AT(offline), 0, 0, NULL, NULL,
+     "forbid this process the network, which it never uses (Linux); else refuse to start"},
     {"-q", "--quiet", FLAG, OPT_ANY, AT(quiet), 0, 0, NULL, NULL,
      "no remarks, timings and progress on stderr"},
     {"-h", "--help", FLAG, OPT_ANY, AT(help), 0, 0, NULL, NULL, "this text"},

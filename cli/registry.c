@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "cli/json.h"
 #include "cli/registry.h"
@@ -128,29 +127,4 @@ bool cli_plan_known(const cli_opts *o, int *code)
         *code = cli_plan_source(o, k->label, k->config);
     cli_registry_close(&r);
     return k != NULL;
-}
-
-bool cli_models_folder(char *path, size_t cap)
-{
-    const char *own = getenv("MOTE_MODELS"), *data = getenv("XDG_DATA_HOME");
-    const char *home = getenv("HOME");
-    int n = own && *own            ? snprintf(path, cap, "%s", own)
-            : data && *data == '/' ? snprintf(path, cap, "%s/mote", data)
-            : home && *home == '/' ? snprintf(path, cap, "%s/.local/share/mote", home)
-                                   : -1;
-    return n > 0 && (size_t)n < cap;
-}
-
-bool cli_find_at_hand(const char *name, char *path, size_t cap)
-{
-    static const char *const ends[] = {"", ".mote"};
-    char folder[400];
-    if (strchr(name, '/') || access(name, F_OK) == 0 || !cli_models_folder(folder, sizeof folder))
-        return false;
-    for (size_t i = 0; i < 2; i++) {
-        int n = snprintf(path, cap, "%s/%s%s", folder, name, ends[i]);
-        if (n > 0 && (size_t)n < cap && access(path, R_OK) == 0)
-            return true;
-    }
-    return false;
 }
