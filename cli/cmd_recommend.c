@@ -56,7 +56,7 @@ static void consider(choice *c, const cli_known *k, const cli_source_plan *p)
     }
 }
 
-/* Could it fit and be fluent? The smallest file that it could be, without asking the converter: 4.25
+/* Could it fit and be fluent? The smallest file that it could be, without the converter: 4.25
  * bits a weight; of experts a token reads a few only. */
 static bool may_do(const choice *c, const cli_known *k)
 {

@@ -116,15 +116,31 @@ bool cli_contains(mote_text text, const char *part)
     return false;
 }
 
+/* A name that is near to a known one is told. */
+static bool refuse_near(const cli_registry *r, const char *name, int *code)
+{
+    const char **names = calloc(r->n + 1, sizeof *names);
+    for (size_t i = 0; names && i < r->n; i++)
+        names[i] = r->models[i].label;
+    const char *near = names ? cli_nearest(name, names) : NULL;
+    free(names);
+    if (near)
+        *code = cli_error(MOTE_ERR_IO, name,
+                          "there is no such file, nor a known model; the nearest is %s", near);
+    return near != NULL;
+}
+
 bool cli_plan_known(const cli_opts *o, int *code)
 {
     cli_registry r;
+    const char *slash = strrchr(o->model, '/');
     *code = cli_registry_open(&r);
     if (*code)
         return true;
     const cli_known *k = cli_registry_find(&r, o->model);
     if (k)
         *code = cli_plan_source(o, k->label, k->config);
+    bool told = k || refuse_near(&r, slash ? slash + 1 : o->model, code);
     cli_registry_close(&r);
-    return k != NULL;
+    return told;
 }

@@ -27,7 +27,7 @@ const char *cli_size_class(uint64_t parameters);
 /* Letters in any case. */
 bool cli_contains(mote_text text, const char *part);
 
-/* mote plan NAME. False: no such model is known. */
+/* mote plan NAME. False: no such model is known, nor one with a name like it. */
 bool cli_plan_known(const cli_opts *o, int *code);
 
 #endif

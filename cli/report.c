@@ -1,5 +1,5 @@
-/* report.c: what can be said of a file without running it, gathered in one place, and two files side
- * by side. Read report.h first.
+/* report.c: what can be said of a file without running it, gathered in one place, and two files
+ * side by side. Read report.h first.
  */
 #include "cli/report.h"
 

