@@ -37,7 +37,7 @@ const char *cli_speed_class(const cli_speed *s);
 void cli_cpu_name(char name[96]);
 
 /* Seconds that a token takes of a model of zeros with this configuration and file type (2: q8,
- * 3: q4), in memory like a real one; the first quartile of `steps`, or of as many as take 0.15 s.
+ * 3: q4), in memory like a real one; the first quartile of `steps`, or of as many as take 0.25 s.
  * An exit code; what a token reads goes to *model. (rehearse.c) */
 int cli_rehearse(const char *config, size_t type, uint32_t n_threads, uint32_t steps,
                  mote_model_info *model, double *seconds);

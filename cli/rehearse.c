@@ -18,7 +18,7 @@
 #endif
 
 enum { MAX_STEPS = 64, POSITIONS = 128 };
-#define ENOUGH_SECONDS 0.15
+#define ENOUGH_SECONDS 0.25
 
 /* Memory with a page of its own for each page of the file: a map that was never written to is one
  * page of zeros, which stays in the cache. Large pages, which files seldom get, are refused. */
