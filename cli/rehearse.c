@@ -21,15 +21,16 @@ enum { MAX_STEPS = 64, POSITIONS = 128 };
 #define ENOUGH_SECONDS 0.25
 
 /* Memory with a page of its own for each page of the file: a map that was never written to is one
- * page of zeros, which stays in the cache. Large pages, which files seldom get, are refused. */
+ * page of zeros, which stays in the cache. Large pages, since the system keeps files in such: with
+ * small ones a token takes a fifth more than it does from a file. */
 static bool furnish(mote_file *file, const mote_draft *d)
 {
     size_t bytes = (size_t)d->file_bytes;
     char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return false;
-#ifdef MADV_NOHUGEPAGE
-    madvise(p, bytes, MADV_NOHUGEPAGE);
+#ifdef MADV_HUGEPAGE
+    madvise(p, bytes, MADV_HUGEPAGE);
 #endif
     for (size_t at = 0; at < bytes; at += 4096)
         ((volatile char *)p)[at] = 0;
