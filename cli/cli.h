@@ -53,7 +53,7 @@ typedef struct cli_opts {
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     bool json, jsonl, quiet, raw, force, blas, ignore_eos, hidden, no_special, skip_special, count;
     bool tokenizer_only, roofline, check, help, lookup, no_loop_stop, no_history;
-    bool offsets, pieces;
+    bool offsets, pieces, quick, fallback, offline;
 } cli_opts;
 
 typedef struct cli_command {
@@ -94,6 +94,7 @@ enum {
     OPT_ENCODER = 1 << 24, /* embed, rerank: -b, -t */
     OPT_VECTORS = 1 << 25, /* embed: --format */
     OPT_EXPLAIN = 1 << 26, /* --html, --diff, --roofline */
+    OPT_DOCTOR = 1 << 27,  /* doctor: --quick */
     OPT_ANY = 1 << 30      /* --help, -q: every command */
 };
 
@@ -211,6 +212,10 @@ void cli_forget_interrupt(void);
 ssize_t cli_read(int fd, void *to, size_t bytes);
 /* A file to remove if a signal ends the program; NULL: none. */
 void cli_remove_on_signal(const char *path);
+
+/* From now on the kernel refuses this process every socket; an exit code where it cannot.
+ * (offline.c) */
+int cli_go_offline(void);
 
 /* ---- the engine (engine.c) ------------------------------------------------------------------ */
 
@@ -493,11 +498,6 @@ typedef struct cli_comparison {
 } cli_comparison;
 
 int cli_compare(cli_engine *first, cli_engine *second, cli_comparison *out);
-
-/* The quality card as a tree (JSON that convert wrote, cmd_info.c); false: none, or none that can
- * be read. The tree lives in *memory (malloc'ed). A number of it; NaN: it has none. */
-bool cli_read_card(const cli_engine *e, mote_value *card, void **memory);
-double cli_card_number(const mote_value *card, const char *key);
 
 /* ---- commands ------------------------------------------------------------------------------- */
 

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/at_hand.h"
 #include "cli/bench.h"
+#include "cli/report.h"
 #include "cli/registry.h"
 
 static int fail(const bench *b, mote_status s, const mote_error *err)
@@ -260,11 +262,11 @@ static int describe(bench *b)
     mote_text name = mote_image_text(&b->engine.image, MOTE_IMAGE_NAME);
     mote_value card;
     void *memory;
-    bool has_card = cli_read_card(&b->engine, &card, &memory);
+    cli_read_card(&b->engine, &card, &memory);
     cli_escape(m->name, sizeof m->name, name.ptr, name.bytes < 100 ? name.bytes : 100);
     m->type = b->engine.info.weight_type ? b->engine.info.weight_type : "";
-    m->mean_kl = has_card ? cli_card_number(&card, "mean_kl") : (double)NAN;
-    m->same_top_1 = has_card ? cli_card_number(&card, "same_top_1") : (double)NAN;
+    m->mean_kl = cli_card_number(&card, "mean_kl");
+    m->same_top_1 = cli_card_number(&card, "same_top_1");
     m->first_s = b->first_s;
     m->results = calloc(b->plan.n_tests, sizeof *m->results);
     free(memory);
@@ -274,8 +276,8 @@ static int describe(bench *b)
 /* All tests of one model. */
 static int measure_model(bench *b, const char *path, double start)
 {
-    char at_hand[700];
-    b->opts.model = cli_find_at_hand(path, at_hand, sizeof at_hand) ? at_hand : path;
+    char at_hand[CLI_PATH];
+    b->opts.model = cli_find_at_hand(path, at_hand) ? at_hand : path;
     int code = cli_engine_open(&b->engine, &b->opts, WILL_RUN | NEED_MODEL);
     if (code)
         return code;

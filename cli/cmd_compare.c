@@ -1,12 +1,12 @@
 /* cmd_compare.c: how far a model is from another, on a text: at every position of the windows
  * (windows.c) the Kullback-Leibler divergence sum of p ln(p / q) of the second's distribution q
  * from the first's, p, which is taken for the truth; how often both have the same best token; the
- * perplexities.
+ * perplexities. Without a text: the files side by side (report.c).
  */
 #include <math.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "cli/report.h"
 
 typedef struct comparison {
     size_t n_vocab, n, cap;
@@ -129,15 +129,19 @@ int cmd_compare(const cli_opts *o)
         return cli_error(EXIT_USAGE, NULL, "compare wants two models (mote compare --help)");
     other.model = o->other;
     cli_catch_signals();
-    int code = cli_engine_open(&first, o, WILL_RUN | NEED_MODEL | (o->ids ? 0u : NEED_TOKENIZER));
+    bool runs = o->ids || o->prompt || o->file;
+    unsigned need = !runs    ? NEED_MODEL | WANT_TOKENIZER
+                    : o->ids ? WILL_RUN | NEED_MODEL
+                             : WILL_RUN | NEED_MODEL | NEED_TOKENIZER;
+    int code = cli_engine_open(&first, o, need);
     if (code)
         return code;
-    code = cli_engine_open(&second, &other, WILL_RUN | NEED_MODEL);
+    code = cli_engine_open(&second, &other, runs ? WILL_RUN | NEED_MODEL : need);
     if (!code) {
-        code = cli_compare(&first, &second, &c);
+        code = runs ? cli_compare(&first, &second, &c) : cli_compare_shapes(&first, &second);
         cli_engine_close(&second);
     }
-    if (!code)
+    if (!code && runs)
         report(&c, o->json, &out);
     cli_engine_close(&first);
     return cli_out_close(&out, code);

@@ -1,15 +1,11 @@
 /* cmd_info.c: what is in a file, for people and as JSON. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "cli/json.h"
+#include "cli/report.h"
 
 #define MAX_TYPES 16
-#define MAX_CARD 65536
 
 /* Tensors of one type together. */
 typedef struct type_sum {
@@ -82,33 +78,19 @@ static void json_texts(cli_out *out, const cli_engine *e)
     }
 }
 
-bool cli_read_card(const cli_engine *e, mote_value *card, void **memory)
+static void json_card(cli_out *out, const cli_report *r)
 {
-    mote_text text = mote_image_text(&e->image, MOTE_IMAGE_CARD);
-    size_t bytes = 64 * (text.bytes + 1);
-    mote_error err;
-    *memory = text.bytes && text.bytes <= MAX_CARD ? malloc(bytes) : NULL;
-    return *memory && !cli_json_parse(card, text.ptr, text.bytes, *memory, bytes, &err) &&
-           card->kind == MOTE_VALUE_DICT;
-}
-
-static void json_card(cli_out *out, const cli_engine *e)
-{
-    mote_text text = mote_image_text(&e->image, MOTE_IMAGE_CARD);
-    mote_value card;
-    void *memory;
-    bool readable = cli_read_card(e, &card, &memory);
+    mote_text text = mote_image_text(&r->engine->image, MOTE_IMAGE_CARD);
     while (text.bytes && text.ptr[text.bytes - 1] == ' ')
         text.bytes--;
     cli_json_key(out, "quality_card");
-    if (readable)
+    if (r->has_card)
         cli_put(out, text.ptr, text.bytes);
     else if (text.bytes)
         cli_json_string(out, text.ptr, text.bytes);
     else
         cli_puts(out, "null");
     out->comma = true;
-    free(memory);
 }
 
 static void json_types(cli_out *out, const file_sums *f)
@@ -189,8 +171,21 @@ static void json_model(cli_out *out, const cli_engine *e)
     json_encoder(out, e);
 }
 
-static void print_json(cli_out *out, const cli_engine *e, const file_sums *f)
+static void json_run(cli_out *out, const cli_report *r)
 {
+    char can[120];
+    cli_capabilities(r->known, can);
+    cli_json_text(out, "known_as", r->known ? r->known->label : NULL);
+    cli_json_text(out, "capabilities", r->known ? can : NULL);
+    cli_json_uint(out, "run_n_ctx", r->n_ctx);
+    cli_json_uint(out, "run_bytes", r->run_bytes);
+    if (r->tokens_per_second > 0)
+        cli_json_real(out, "tokens_per_second", r->tokens_per_second);
+}
+
+static void print_json(cli_out *out, const cli_report *r, const file_sums *f)
+{
+    const cli_engine *e = r->engine;
     const int32_t *ends;
     char id[16];
     size_t n_ends = mote_end_ids(&e->image, &ends);
@@ -201,7 +196,7 @@ static void print_json(cli_out *out, const cli_engine *e, const file_sums *f)
     cli_json_uint(out, "file_bytes", e->file.bytes);
     cli_json_text(out, "weight_type", e->info.weight_type);
     json_texts(out, e);
-    json_card(out, e);
+    json_card(out, r);
     if (e->model)
         json_model(out, e);
     cli_json_real(out, "bits_per_weight", bits(f->matrix_bytes, f->matrix_weights));
@@ -210,6 +205,7 @@ static void print_json(cli_out *out, const cli_engine *e, const file_sums *f)
         cli_json_uint(out, "tokenizer_vocab", mote_tokenizer_vocab_size(e->tokenizer));
     cli_json_int(out, "bos_id", e->info.bos_id);
     cli_json_ids(out, "end_ids", ends, n_ends);
+    json_run(out, r);
     json_types(out, f);
     json_tensors(out, e);
     cli_json_close(out, '}');
@@ -289,41 +285,49 @@ static void print_types(cli_out *out, const file_sums *f)
     }
 }
 
-double cli_card_number(const mote_value *card, const char *key)
-{
-    const mote_value *v = cli_get(card, key);
-    if (v && v->kind == MOTE_VALUE_INT)
-        return (double)v->as.integer;
-    return v && v->kind == MOTE_VALUE_FLOAT ? v->as.number : (double)NAN;
-}
-
 /* What convert --card measured. */
-static void print_card(cli_out *out, const cli_engine *e)
+static void print_card(cli_out *out, const cli_report *r)
 {
-    mote_value card;
-    void *memory;
-    if (cli_read_card(e, &card, &memory)) {
-        const mote_value *blas = cli_get(&card, "blas"), *by = cli_get(&card, "calibration");
-        bool calibrated = by && by->kind == MOTE_VALUE_DICT;
-        cli_printf(out, "quality       KL divergence from float: mean %.4f, 99.9 %% %.3f\n",
-                   cli_card_number(&card, "mean_kl"), cli_card_number(&card, "kl_99_9"));
-        cli_printf(out, "              same best token %.2f %%, perplexity %.4f (float %.4f)\n",
-                   100 * cli_card_number(&card, "same_top_1"), cli_card_number(&card, "ppl"),
-                   cli_card_number(&card, "float_ppl"));
-        cli_printf(out, "              measured on %.0f tokens, ",
-                   cli_card_number(&card, "tokens"));
-        if (calibrated)
-            cli_printf(out, "calibrated on %.0f", cli_card_number(by, "tokens"));
-        else
-            cli_puts(out, "not calibrated");
-        cli_puts(out, blas && blas->kind == MOTE_VALUE_BOOL && blas->as.boolean ? ", with BLAS\n"
-                                                                                : "\n");
-    }
-    free(memory);
+    if (!r->has_card)
+        return;
+    const mote_value *blas = cli_get(&r->card, "blas"), *by = cli_get(&r->card, "calibration");
+    const mote_value *n = by && by->kind == MOTE_VALUE_DICT ? cli_get(by, "tokens") : NULL;
+    cli_printf(out, "quality       KL divergence from float: mean %.4f, 99.9 %% %.3f\n",
+               cli_card_number(&r->card, "mean_kl"), cli_card_number(&r->card, "kl_99_9"));
+    cli_printf(out, "              same best token %.2f %%, perplexity %.4f (float %.4f)\n",
+               100 * cli_card_number(&r->card, "same_top_1"), cli_card_number(&r->card, "ppl"),
+               cli_card_number(&r->card, "float_ppl"));
+    cli_printf(out, "              measured on %.0f tokens, ", cli_card_number(&r->card, "tokens"));
+    if (n && n->kind == MOTE_VALUE_INT)
+        cli_printf(out, "calibrated on %lld", (long long)n->as.integer);
+    else
+        cli_puts(out, "not calibrated");
+    cli_puts(out,
+             blas && blas->kind == MOTE_VALUE_BOOL && blas->as.boolean ? ", with BLAS\n" : "\n");
 }
 
-static void print_people(cli_out *out, const cli_engine *e, const file_sums *f)
+/* What running it would take, as far as that is known. */
+static void print_run(cli_out *out, const cli_report *r)
 {
+    char size[2][32], can[120];
+    if (r->known) {
+        cli_capabilities(r->known, can);
+        cli_printf(out, "known as      %s: %s\n", r->known->label, can);
+    }
+    if (r->n_ctx)
+        cli_printf(out, "run           %s at a context of %u, and the file: %s\n",
+                   cli_size(size[0], r->run_bytes), r->n_ctx,
+                   cli_size(size[1], r->run_bytes + r->engine->file.bytes));
+    else if (r->run_bytes)
+        cli_printf(out, "run           %s, and the file: %s\n", cli_size(size[0], r->run_bytes),
+                   cli_size(size[1], r->run_bytes + r->engine->file.bytes));
+    if (r->tokens_per_second > 0)
+        cli_printf(out, "speed         about %.0f tokens/s here\n", r->tokens_per_second);
+}
+
+static void print_people(cli_out *out, const cli_report *r, const file_sums *f)
+{
+    const cli_engine *e = r->engine;
     char size[32];
     line(out, "name", mote_image_text(&e->image, MOTE_IMAGE_NAME));
     line(out, "family", mote_image_text(&e->image, MOTE_IMAGE_FAMILY));
@@ -344,21 +348,28 @@ static void print_people(cli_out *out, const cli_engine *e, const file_sums *f)
         cli_printf(out, "weights       %s, %.2f bits a weight\n", cli_size(size, f->matrix_bytes),
                    bits(f->matrix_bytes, f->matrix_weights));
     print_types(out, f);
-    print_card(out, e);
+    print_run(out, r);
+    print_card(out, r);
 }
 
 int cmd_info(const cli_opts *o)
 {
     cli_engine e;
     cli_out out = {.n = 0};
+    cli_report r;
+    cli_speed speed;
+    if (cli_is_source(o->model))
+        return cli_plan_source(o, o->model, (mote_text){0});
     int code = cli_engine_open(&e, o, WANT_MODEL | WANT_TOKENIZER);
     if (code)
         return code;
+    code = cli_report_open(&r, &e, cli_speed_read(&speed, 0) ? &speed : NULL);
     file_sums f = sum_up(&e);
-    if (o->json)
-        print_json(&out, &e, &f);
-    else
-        print_people(&out, &e, &f);
+    if (!code && o->json)
+        print_json(&out, &r, &f);
+    else if (!code)
+        print_people(&out, &r, &f);
+    cli_report_close(&r);
     cli_engine_close(&e);
-    return cli_out_close(&out, 0);
+    return cli_out_close(&out, code);
 }

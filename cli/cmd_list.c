@@ -1,17 +1,14 @@
-/* cmd_list.c: the models at hand (the .mote files of a folder) and those that mote knows. */
-#define _GNU_SOURCE
-#include <dirent.h>
-#include <inttypes.h>
+/* cmd_list.c: the models at hand, what could be converted, and those that mote knows. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "cli/at_hand.h"
 #include "cli/registry.h"
 
 typedef struct listing {
     const cli_opts *o;
     cli_out out;
-    char folder[400];
+    cli_places places;
     size_t n_shown;
 } listing;
 
@@ -51,56 +48,70 @@ static void json_local(listing *l, const cli_engine *e, const mote_model_info *m
 }
 
 /* A file that is none is left out without a word: this is a list of what can be used. */
-static void show_local(listing *l, const cli_registry *r, const char *file)
+static void show_local(listing *l, const cli_registry *r, const cli_place *p)
 {
-    char path[700], more[80], size[32];
-    cli_engine e = {.o = l->o};
-    mote_error err;
-    mote_model_info m = {0};
-    snprintf(path, sizeof path, "%s/%s", l->folder, file);
-    if (mote_file_map(&e.file, path, &err))
+    char more[80], size[32], text[200];
+    cli_engine e;
+    mote_model_info m;
+    if (!cli_peek(&e, l->o, p->path))
         return;
-    size_t bytes = 0;
-    void *memory = NULL;
-    if (!mote_image_open(&e.image, e.file.base, e.file.bytes, &err)) {
-        mote_image_get_info(&e.image, &e.info);
-        bytes = e.info.n_layers ? mote_model_bytes(&e.image, &err) : 0;
-    }
-    if (bytes && (memory = mote_host_alloc(bytes)) != NULL &&
-        !mote_model_init(&e.model, memory, bytes, &e.image, NULL, &err)) {
-        mote_text name = mote_image_text(&e.image, MOTE_IMAGE_NAME);
-        char text[200];
-        mote_model_get_info(e.model, &m);
-        snprintf(text, sizeof text, "%.*s", (int)name.bytes, name.ptr);
-        if (wanted(l, (mote_text){file, strlen(file)}, m.n_parameters,
-                   cli_registry_find(r, text))) {
-            snprintf(more, sizeof more, "%s, %s", e.info.weight_type ? e.info.weight_type : "?",
-                     cli_size(size, e.file.bytes));
-            if (l->o->json)
-                json_local(l, &e, &m, path);
-            else
-                print_row(l, (mote_text){file, strlen(file)}, m.n_parameters, "file", more);
-        }
-    }
-    mote_host_free(memory);
-    mote_file_unmap(&e.file);
+    mote_text name = mote_image_text(&e.image, MOTE_IMAGE_NAME);
+    mote_text shown = {p->name, strlen(p->name)};
+    mote_model_get_info(e.model, &m);
+    snprintf(text, sizeof text, "%.*s", (int)name.bytes, name.ptr);
+    snprintf(more, sizeof more, "%s, %s", e.info.weight_type ? e.info.weight_type : "?",
+             cli_size(size, e.file.bytes));
+    bool is_wanted = wanted(l, shown, m.n_parameters, cli_registry_find(r, text));
+    if (is_wanted && l->o->json)
+        json_local(l, &e, &m, p->path);
+    else if (is_wanted)
+        print_row(l, shown, m.n_parameters, "file", more);
+    cli_engine_close(&e);
 }
 
-static int is_mote(const struct dirent *d)
+static bool is_mote(const cli_place *p)
 {
-    size_t n = strlen(d->d_name);
-    return n > 5 && strcmp(d->d_name + n - 5, ".mote") == 0;
+    size_t n = strlen(p->name);
+    return n > 5 && strcmp(p->name + n - 5, ".mote") == 0;
 }
 
-static void show_folder(listing *l, const cli_registry *r)
+static void show_files(listing *l, const cli_registry *r)
 {
-    struct dirent **files = NULL;
-    int n = scandir(l->folder, &files, is_mote, alphasort);
-    for (int i = 0; i < n; i++) {
-        show_local(l, r, files[i]->d_name);
-        free(files[i]);
+    for (size_t i = 0; i < l->places.n; i++)
+        if (l->places.at[i].store == CLI_STORE_MODELS && is_mote(&l->places.at[i]))
+            show_local(l, r, &l->places.at[i]);
+}
+
+/* What others have downloaded: mote convert NAME makes a file of it. */
+static void show_source(listing *l, const cli_registry *r, const cli_place *p)
+{
+    const cli_known *known = cli_registry_find(r, p->name);
+    char size[32];
+    bool filtered = l->o->size_class || l->o->capability;
+    if ((filtered && !known) ||
+        !wanted(l, (mote_text){p->name, strlen(p->name)}, known ? known->parameters : 0, known))
+        return;
+    if (!l->o->json) {
+        cli_printf(&l->out, "%-46s %9s  %-6s  %-6s  mote convert %s\n", p->name, "",
+                   known ? cli_size_class(known->parameters) : "", cli_store_names[p->store],
+                   cli_size(size, p->bytes));
+        l->n_shown++;
+        return;
     }
-    free(files);
+    cli_json_open(&l->out, '{');
+    cli_json_text(&l->out, "name", p->name);
+    cli_json_text(&l->out, "store", cli_store_names[p->store]);
+    cli_json_text(&l->out, "path", p->path);
+    cli_json_uint(&l->out, "bytes", p->bytes);
+    cli_json_text(&l->out, "known_as", known ? known->label : NULL);
+    cli_json_close(&l->out, '}');
+}
+
+static void show_sources(listing *l, const cli_registry *r)
+{
+    for (size_t i = 0; i < l->places.n; i++)
+        if (!is_mote(&l->places.at[i]))
+            show_source(l, r, &l->places.at[i]);
 }
 
 /* ---- known ---------------------------------------------------------------------------------- */
@@ -145,6 +156,43 @@ static void show_known(listing *l, const cli_known *k)
     cli_json_close(&l->out, '}');
 }
 
+/* A member of the answer that is a list. */
+static void begin_list(listing *l, const char *key)
+{
+    if (!l->o->json)
+        return;
+    cli_json_key(&l->out, key);
+    cli_json_open(&l->out, '[');
+}
+
+static void end_list(listing *l)
+{
+    if (l->o->json)
+        cli_json_close(&l->out, ']');
+}
+
+static void show_all(listing *l, const cli_registry *r)
+{
+    if (l->o->json)
+        cli_json_open(&l->out, '{');
+    begin_list(l, "local");
+    show_files(l, r);
+    end_list(l);
+    begin_list(l, "sources");
+    show_sources(l, r);
+    end_list(l);
+    begin_list(l, "known");
+    for (size_t i = 0; i < r->n; i++)
+        show_known(l, &r->models[i]);
+    end_list(l);
+    if (l->o->json) {
+        cli_json_close(&l->out, '}');
+        cli_json_end_line(&l->out);
+    } else if (!l->n_shown) {
+        cli_note(l->o, "no model is like that; mote list shows all");
+    }
+}
+
 int cmd_list(const cli_opts *o)
 {
     listing l = {.o = o};
@@ -152,27 +200,10 @@ int cmd_list(const cli_opts *o)
     int code = cli_registry_open(&r);
     if (code)
         return code;
-    if (o->json) {
-        cli_json_open(&l.out, '{');
-        cli_json_key(&l.out, "local");
-        cli_json_open(&l.out, '[');
-    }
-    if (cli_models_folder(l.folder, sizeof l.folder))
-        show_folder(&l, &r);
-    if (o->json) {
-        cli_json_close(&l.out, ']');
-        cli_json_key(&l.out, "known");
-        cli_json_open(&l.out, '[');
-    }
-    for (size_t i = 0; i < r.n; i++)
-        show_known(&l, &r.models[i]);
-    if (o->json) {
-        cli_json_close(&l.out, ']');
-        cli_json_close(&l.out, '}');
-        cli_json_end_line(&l.out);
-    } else if (!l.n_shown) {
-        cli_note(o, "no model is like that; mote list shows all");
-    }
+    code = cli_places_open(&l.places);
+    if (!code)
+        show_all(&l, &r);
+    cli_places_close(&l.places);
     cli_registry_close(&r);
-    return cli_out_close(&l.out, 0);
+    return cli_out_close(&l.out, code);
 }

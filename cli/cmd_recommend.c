@@ -1,58 +1,54 @@
 /* cmd_recommend.c: which of the known models fit this machine, and how fast they would be. Sizes
  * are the converter's own (draft.c), the speed follows from the bytes that a token reads and from
- * the bandwidth that is measured here and now.
+ * what was measured of this machine (machine.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/probe.h"
-#include "cli/draft.h"
+#include "cli/machine.h"
 #include "cli/registry.h"
 
-/* Of the bandwidth of a plain read loop, decoding reaches this share; and each layer costs its
- * barriers whatever its size (docs/benchmarking.md). */
-#define READ_SHARE 0.85
-#define LAYER_SECONDS 25e-6
 /* An answer is read as fast as this; a slower model is not fluent. */
 #define FLUENT 8.0
 
-enum { MAX_SHOWN = 12 };
+enum { MAX_OFFERS = 12, FIRST_TYPE = 2 /* q8, then q4 */ };
 
 typedef struct offer {
     const cli_known *known;
     const char *type;
-    uint64_t file_bytes, need_bytes, read_bytes, rank;
+    uint64_t file_bytes, need_bytes, read_bytes;
     double tokens_per_second;
 } offer;
 
 typedef struct choice {
     const cli_opts *o;
     uint64_t limit;
-    double read_bytes; /* a second */
+    cli_speed speed;
     offer *offers;
     size_t n;
+    bool needs_speed; /* what it is for is read while it comes */
 } choice;
 
-static double predicted(const choice *c, const mote_model_info *m, uint64_t kv_bytes)
+static double predicted(const choice *c, const cli_type_plan *t, uint32_t n_ctx)
 {
-    double bytes = (double)m->decode_read_bytes + (double)kv_bytes / 8; /* an eighth in use */
-    return 1 / (bytes / (c->read_bytes * READ_SHARE) + m->n_layers * LAYER_SECONDS);
+    double kv = (double)t->sessions[0].kv_bytes / n_ctx * CLI_PREDICT_POSITIONS;
+    return cli_predict(&c->speed, t->name, t->model.n_layers,
+                       (double)t->model.decode_read_bytes + kv);
 }
 
 /* A model at q8 if that fits and is fluent, else at q4. */
 static void consider(choice *c, const cli_known *k, const cli_source_plan *p)
 {
-    for (size_t i = 2; i < 4; i++) {
+    for (size_t i = FIRST_TYPE; i < p->n_types; i++) {
         const cli_type_plan *t = &p->types[i];
         const mote_session_plan *s = p->n_contexts ? &t->sessions[0] : &(mote_session_plan){0};
         offer f = {.known = k,
                    .type = t->name,
                    .file_bytes = t->file_bytes,
                    .need_bytes = t->file_bytes + s->total_bytes,
-                   .read_bytes = t->model.decode_read_bytes,
-                   .rank = k->parameters};
-        f.tokens_per_second = p->n_contexts ? predicted(c, &t->model, s->kv_bytes) : 0;
+                   .read_bytes = t->model.decode_read_bytes};
+        f.tokens_per_second = p->n_contexts ? predicted(c, t, p->contexts[0]) : 0;
         if (f.need_bytes > c->limit || (p->n_contexts && f.tokens_per_second < FLUENT))
             continue;
         c->offers[c->n++] = f;
@@ -60,10 +56,13 @@ static void consider(choice *c, const cli_known *k, const cli_source_plan *p)
     }
 }
 
-/* The smallest file that it could be, without asking the converter: 4.25 bits a weight. */
-static bool may_fit(const choice *c, const cli_known *k)
+/* Could it fit and be fluent? The smallest file that it could be, without the converter: 4.25
+ * bits a weight; of experts a token reads a few only. */
+static bool may_do(const choice *c, const cli_known *k)
 {
-    return (double)k->parameters * 4.25 / 8 <= (double)c->limit;
+    double bytes = (double)k->parameters * 4.25 / 8;
+    bool reads_all = !cli_contains(k->config, "experts") && c->needs_speed;
+    return bytes <= (double)c->limit && (!reads_all || c->speed.q4_bytes / bytes >= FLUENT);
 }
 
 static int ask(choice *c, const cli_known *k)
@@ -71,7 +70,8 @@ static int ask(choice *c, const cli_known *k)
     cli_opts own = *c->o;
     own.quiet = true;
     own.n_ctx = own.n_ctx ? own.n_ctx : 4096;
-    cli_source_plan p = {.o = &own, .source = k->label, .config = k->config};
+    own.threads = c->speed.n_threads; /* not to be counted for each session */
+    cli_source_plan p = {.o = &own, .source = k->label, .config = k->config, .first = FIRST_TYPE};
     int code = cli_draft_plan(&p);
     if (!code)
         consider(c, k, &p);
@@ -80,17 +80,17 @@ static int ask(choice *c, const cli_known *k)
 
 static int larger_first(const void *a, const void *b)
 {
-    const offer *x = a, *y = b;
-    return (x->rank < y->rank) - (x->rank > y->rank);
+    const cli_known *x = a, *y = b;
+    return (x->parameters < y->parameters) - (x->parameters > y->parameters);
 }
 
 static void print_people(cli_out *out, const choice *c)
 {
     char size[2][32];
     cli_printf(out, "%s of memory, %s read a second; context %lld\n", cli_size(size[0], c->limit),
-               cli_size(size[1], (uint64_t)c->read_bytes),
+               cli_size(size[1], (uint64_t)c->speed.read_bytes),
                c->o->n_ctx ? (long long)c->o->n_ctx : 4096LL);
-    for (size_t i = 0; i < c->n && i < MAX_SHOWN; i++) {
+    for (size_t i = 0; i < c->n; i++) {
         const offer *f = &c->offers[i];
         cli_printf(out, "%-42.*s %-4s %9s needed", (int)f->known->name.bytes, f->known->name.ptr,
                    f->type, cli_size(size[0], f->need_bytes));
@@ -106,7 +106,8 @@ static void print_json(cli_out *out, const choice *c)
 {
     cli_json_open(out, '{');
     cli_json_uint(out, "memory_limit", c->limit);
-    cli_json_real(out, "read_bytes_per_second", c->read_bytes);
+    cli_json_real(out, "read_bytes_per_second", c->speed.read_bytes);
+    cli_json_uint(out, "threads", c->speed.n_threads);
     cli_json_key(out, "models");
     cli_json_open(out, '[');
     for (size_t i = 0; i < c->n; i++) {
@@ -128,18 +129,6 @@ static void print_json(cli_out *out, const choice *c)
     cli_json_end_line(out);
 }
 
-static int measure(choice *c)
-{
-    mote_error err;
-    probe_peaks peaks;
-    uint32_t n = c->o->threads ? (uint32_t)c->o->threads : mote_host_threads();
-    mote_pool *pool = n > 1 ? mote_pool_new(n, &err) : NULL;
-    bool good = probe_machine(&peaks, "ref", pool ? mote_pool_team(pool) : NULL);
-    mote_pool_free(pool);
-    c->read_bytes = good ? peaks.read_bytes : 0;
-    return good ? 0 : cli_no_memory();
-}
-
 int cmd_recommend(const cli_opts *o)
 {
     cli_registry r;
@@ -149,18 +138,17 @@ int cmd_recommend(const cli_opts *o)
     if (code)
         return code;
     c.limit = cli_memory_for(o);
-    c.offers = calloc(r.n, sizeof *c.offers);
-    code = c.offers ? measure(&c) : cli_no_memory();
-    for (size_t i = 0; !code && i < r.n; i++)
-        if (cli_known_can(&r.models[i], o->purpose) && may_fit(&c, &r.models[i]))
+    c.needs_speed = strcmp(o->purpose, "chat") == 0 || strcmp(o->purpose, "code") == 0;
+    c.offers = calloc(MAX_OFFERS, sizeof *c.offers);
+    code = c.offers ? cli_speed_get(&c.speed, (uint32_t)o->threads) : cli_no_memory();
+    qsort(r.models, r.n, sizeof *r.models, larger_first);
+    for (size_t i = 0; !code && i < r.n && c.n < MAX_OFFERS; i++)
+        if (cli_known_can(&r.models[i], o->purpose) && may_do(&c, &r.models[i]))
             code = ask(&c, &r.models[i]);
-    if (!code) {
-        qsort(c.offers, c.n, sizeof *c.offers, larger_first);
-        if (o->json)
-            print_json(&out, &c);
-        else
-            print_people(&out, &c);
-    }
+    if (!code && o->json)
+        print_json(&out, &c);
+    else if (!code)
+        print_people(&out, &c);
     free(c.offers);
     cli_registry_close(&r);
     return cli_out_close(&out, code);

@@ -104,10 +104,11 @@ int cli_draft_plan(cli_source_plan *p)
     uint32_t min_ctx = p->o->n_ctx ? (uint32_t)p->o->n_ctx : 32768;
     int code = 0;
     p->n_types = kind && strstr(kind, "GGUF") ? CLI_PLAN_TYPES : CLI_PLAN_TYPES - 1;
-    mote_status s = mote_convert_draft(&co, min_ctx, types, p->n_types, drafts, &err);
+    mote_status s = mote_convert_draft(&co, min_ctx, types + p->first, p->n_types - p->first,
+                                       drafts + p->first, &err);
     if (s)
         return cli_error((int)s, NULL, "%s", err.text);
-    for (size_t i = 0; i < p->n_types; i++) {
+    for (size_t i = p->first; i < p->n_types; i++) {
         p->types[i].name = names[i];
         if (!code)
             code = ask(p, &p->types[i], &drafts[i]);

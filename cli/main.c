@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/at_hand.h"
 #include "cli/options.h"
-#include "cli/registry.h"
 
 #define TEXT_OF(x) #x
 #define NUMBER(x) TEXT_OF(x)
@@ -70,8 +70,9 @@ const cli_command cli_commands[] = {
     {"perplexity", "MODEL --ids FILE | -f TEXT", "How well a model foretells a text.",
      "Windows do not overlap; the result is the mean over windows of the mean of their terms.",
      OPT_MODEL | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_perplexity},
-    {"compare", "MODEL OTHER --ids FILE | -f TEXT", "How far a model is from another, on a text.",
-     "KL divergence of OTHER from MODEL, how often the best token is the same, both perplexities.",
+    {"compare", "MODEL OTHER [--ids FILE | -f TEXT]", "Two models side by side, or on a text.",
+     "On a text: KL divergence of OTHER from MODEL, how often the best token is the same, both\n"
+     "perplexities. Without one: shape, memory, predicted speed, quality cards.",
      OPT_MODEL | OPT_PAIR | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_compare},
     {"explain", "MODEL [-p TEXT | -f FILE]", "Shows what a model does with a text, step by step.",
      "Tokens, each layer's stages (shapes, bytes, operations, time, norms), attention heads,\n"
@@ -81,12 +82,16 @@ const cli_command cli_commands[] = {
     {"bench", "MODEL ...", "Measures speed: tokens a second of prompts and of generation.", "",
      OPT_MODEL | OPT_MANY | OPT_BENCH | OPT_CPU, cmd_bench},
     {"list", "", "Lists the models at hand and those that mote knows.",
-     "At hand: .mote files of the models folder, $MOTE_MODELS or ~/.local/share/mote.",
+     "At hand: files of the models folder, $MOTE_MODELS or ~/.local/share/mote; and sources to\n"
+     "convert: the caches of Hugging Face, Ollama and llama.cpp.",
      OPT_LIST | OPT_JSON, cmd_list},
     {"recommend", "", "Tells which models fit this machine, the best first.",
      "The largest known models whose q4 or q8 file and session fit and still answer fluently.",
      OPT_PURPOSE | OPT_MEMORY | OPT_JSON, cmd_recommend},
-    {"doctor", "", "Tells what this machine can do.", "", OPT_JSON, cmd_doctor},
+    {"doctor", "", "Tells what this machine can do, and tests all kernels.",
+     "What is measured (about a second) is kept for recommend and compare; exit code 3: a kernel\n"
+     "gives wrong results.",
+     OPT_DOCTOR | OPT_JSON, cmd_doctor},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
 
@@ -229,7 +234,7 @@ static int unknown(const char *name)
 static int run_command(const cli_command *command, int argc, char **argv)
 {
     cli_opts o;
-    char at_hand[700];
+    char at_hand[3][CLI_PATH];
     int code = cli_parse(&o, command, argc, argv);
     if (code)
         return code;
@@ -239,9 +244,17 @@ static int run_command(const cli_command *command, int argc, char **argv)
     if (needs_model && !o.model)
         return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s", command->name,
                          command->arguments);
-    if (needs_model && cli_find_at_hand(o.model, at_hand, sizeof at_hand))
-        o.model = at_hand;
-    code = command->run(&o);
+    code = o.offline ? cli_go_offline() : 0;
+    if (code)
+        return code;
+    if (needs_model && cli_find_at_hand(o.model, at_hand[0]))
+        o.model = at_hand[0];
+    if (o.other && cli_find_at_hand(o.other, at_hand[1]))
+        o.other = at_hand[1];
+    if (o.fallback)
+        code = cli_fall_back(&o, at_hand[2]);
+    if (!code)
+        code = command->run(&o);
     return cli_interrupted() && !code ? cli_interrupted() : code;
 }
 

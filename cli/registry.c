@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "cli/json.h"
 #include "cli/registry.h"
@@ -117,40 +116,31 @@ bool cli_contains(mote_text text, const char *part)
     return false;
 }
 
+/* A name that is near to a known one is told. */
+static bool refuse_near(const cli_registry *r, const char *name, int *code)
+{
+    const char **names = calloc(r->n + 1, sizeof *names);
+    for (size_t i = 0; names && i < r->n; i++)
+        names[i] = r->models[i].label;
+    const char *near = names ? cli_nearest(name, names) : NULL;
+    free(names);
+    if (near)
+        *code = cli_error(MOTE_ERR_IO, name,
+                          "there is no such file, nor a known model; the nearest is %s", near);
+    return near != NULL;
+}
+
 bool cli_plan_known(const cli_opts *o, int *code)
 {
     cli_registry r;
+    const char *slash = strrchr(o->model, '/');
     *code = cli_registry_open(&r);
     if (*code)
         return true;
     const cli_known *k = cli_registry_find(&r, o->model);
     if (k)
         *code = cli_plan_source(o, k->label, k->config);
+    bool told = k || refuse_near(&r, slash ? slash + 1 : o->model, code);
     cli_registry_close(&r);
-    return k != NULL;
-}
-
-bool cli_models_folder(char *path, size_t cap)
-{
-    const char *own = getenv("MOTE_MODELS"), *data = getenv("XDG_DATA_HOME");
-    const char *home = getenv("HOME");
-    int n = own && *own            ? snprintf(path, cap, "%s", own)
-            : data && *data == '/' ? snprintf(path, cap, "%s/mote", data)
-            : home && *home == '/' ? snprintf(path, cap, "%s/.local/share/mote", home)
-                                   : -1;
-    return n > 0 && (size_t)n < cap;
-}
-
-bool cli_find_at_hand(const char *name, char *path, size_t cap)
-{
-    static const char *const ends[] = {"", ".mote"};
-    char folder[400];
-    if (strchr(name, '/') || access(name, F_OK) == 0 || !cli_models_folder(folder, sizeof folder))
-        return false;
-    for (size_t i = 0; i < 2; i++) {
-        int n = snprintf(path, cap, "%s/%s%s", folder, name, ends[i]);
-        if (n > 0 && (size_t)n < cap && access(path, R_OK) == 0)
-            return true;
-    }
-    return false;
+    return told;
 }

@@ -1,4 +1,4 @@
-/* registry.h: models that mote knows (data/models.jsonl) and the folder of those at hand. */
+/* registry.h: models that mote knows (data/models.jsonl). */
 #ifndef MOTE_REGISTRY_H
 #define MOTE_REGISTRY_H
 
@@ -27,12 +27,7 @@ const char *cli_size_class(uint64_t parameters);
 /* Letters in any case. */
 bool cli_contains(mote_text text, const char *part);
 
-/* mote plan NAME. False: no such model is known. */
+/* mote plan NAME. False: no such model is known, nor one with a name like it. */
 bool cli_plan_known(const cli_opts *o, int *code);
-
-/* $MOTE_MODELS, else $XDG_DATA_HOME/mote, else ~/.local/share/mote; false: none of them. */
-bool cli_models_folder(char *path, size_t cap);
-/* NAME or NAME.mote in that folder, for a name without a folder that is no file here. */
-bool cli_find_at_hand(const char *name, char *path, size_t cap);
 
 #endif

@@ -188,6 +188,21 @@ void mote_model_get_layer(const mote_model *model, uint32_t i, mote_layer_info *
 /* Names of the kernel tiers this CPU can run, lowest first; NULL past the end. */
 const char *mote_usable_tier(size_t i);
 
+/* What a tier's kernels give for made-up inputs, against the lowest tier's bytes; the lowest's own
+ * are known by their checksum, the same on every machine. */
+typedef struct mote_self_test {
+    const char *tier;
+    uint32_t n_kernels, n_wrong;
+    const char *wrong; /* the first of them; NULL: none */
+    uint64_t hash;     /* of all that the lowest tier gave */
+} mote_self_test;
+
+size_t mote_self_test_bytes(void);
+/* The i-th usable tier's, in some milliseconds. mem: mote_self_test_bytes() bytes, aligned to
+ * MOTE_ALIGN. MOTE_ERR_UNSUPPORTED: there are fewer tiers. */
+mote_status mote_run_self_test(mote_self_test *out, size_t tier, void *mem, size_t mem_bytes,
+                               mote_error *err);
+
 /* ---- sessions ----------------------------------------------------------------------------- */
 
 typedef enum mote_kv { MOTE_KV_F32 = 0, MOTE_KV_F16 = 1, MOTE_KV_Q8 = 2 } mote_kv;

@@ -68,6 +68,17 @@ awk 'FNR == 1 { long_ones = 0 }
 # shellcheck disable=SC2086
 grep -nwE 'TO''DO|FIX''ME' $sources $scripts | rule "nothing left to do"
 
+# ---- requirements ----------------------------------------------------------------------------
+{
+    for i in $(seq 1 56); do
+        grep -q "^| C$i | .* | .* |\$" docs/requirements.md || echo "C$i is missing"
+    done
+    grep -o '`tests/[^`]*: [^`]*`' docs/requirements.md | tr -d '`:' | sort -u |
+        while read -r file name; do
+            grep -qsw -e "$name" "$file" || echo "$file has no $name"
+        done
+} | rule "the tests of docs/requirements.md are there"
+
 # ---- includes --------------------------------------------------------------------------------
 # may_include FOLDER NAMES: an extended regular expression of the whole names.
 may_include() {

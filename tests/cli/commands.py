@@ -72,8 +72,8 @@ def errors_name_the_file(m):
     refused(4, "absent.txt", "run", m.good, "-f", m.folder / "absent.txt")
     refused(4, "folder", "run", m.good, "-f", m.hub)
     assert "mote convert" in refused(3, "GGUF", "run", m.gguf, "-p", "a")
-    assert "mote convert" in refused(3, "safetensors", "info", m.hub / "model.safetensors")
-    assert "mote convert" in refused(4, "folder", "info", m.hub)
+    assert "mote convert" in refused(3, "safetensors", "verify", m.hub / "model.safetensors")
+    assert "mote convert" in refused(4, "folder", "verify", m.hub)
     refused(6, "tier", "run", m.good, "-p", "a", "--isa", "frob")
 
 

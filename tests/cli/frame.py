@@ -111,6 +111,7 @@ def main():
     passed = failed = skipped = 0
     chosen = [a for a in sys.argv[1:] if not a.startswith("-")]
     with tempfile.TemporaryDirectory(prefix="mote-cli-") as folder:
+        os.environ["XDG_CACHE_HOME"] = os.path.join(folder, "cache")  # what mote keeps, and others' models
         models = Models(folder)
         for fn in tests:
             if chosen and not any(c in fn.__name__ for c in chosen):

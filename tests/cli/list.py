@@ -2,6 +2,7 @@
 """The models that mote knows: what is said of them follows from their configurations; list and recommend.
 Usage: list.py [NAME-PART...]"""
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -32,6 +33,8 @@ def names_are_found(m):
     names = [n.lower() for k in KNOWN for n in (k["name"], k["hub"], *k["aliases"])]
     assert len(set(names)) == len(names)
     refused(4, "no such file", "plan", "nonesuch")
+    refused(4, "the nearest is Qwen3-0.6B", "plan", "Qwen/Qwen3-0.6B-Chat")
+    refused(4, "the nearest is SmolLM2-360M-Instruct", "plan", "SmolLM2-360M-Instrukt")
 
 
 @test
@@ -79,6 +82,47 @@ def recommended_models_fit(m):
     assert "none of the known models fits" in out("recommend", "--mem", "1M", "-t", 1)
     for bad in ("2T", "G", "-1", "1x"):
         refused(2, "--mem", "recommend", "--mem", bad)
+
+
+@test
+def a_coder_fits_1_2_gigabytes(m):
+    plan = out_json("plan", "Qwen2.5-Coder-1.5B-Instruct", "--json", "-c", 4096)
+    q4 = next(t for t in plan["types"] if t["type"] == "q4")
+    assert q4["file_bytes"] + q4["contexts"][0]["session_bytes"] < 1.2e9
+
+
+@test
+def two_models_side_by_side(m):
+    a, b = out_json("compare", m.good, m.wide, "--json", "-t", 1)["models"]
+    for model, r in ((m.good, a), (m.wide, b)):
+        info = out_json("info", model, "--json")
+        assert all(r[k] == info[k] for k in ("name", "n_layers", "hidden", "file_bytes"))
+        memory = out_json("plan", model, "--json", "-t", 1)["memory"]
+        assert r["run_bytes"] == memory["total"] and r["tokens_per_second"] > 0
+    lines = out("compare", m.good, m.wide, "-t", 1).splitlines()
+    assert lines[0].split() == ["name", a["name"], b["name"]] and len(lines) == 16
+
+
+@test
+def the_machine_is_measured_once(m):
+    cache = m.folder / "measured"
+    env = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    before = out_json("doctor", "--quick", "--json", "-t", 1, env=env)
+    assert "speed" not in before and any("measures" in a for a in before["advice"])
+    got = out_json("doctor", "--json", "-t", 1, env=env)
+    assert not got["speed"]["kept"] and got["speed"]["read_bytes_per_second"] > 1e6
+    assert all(t["wrong"] == 0 and t["kernels"] > 40 for t in got["self_tests"])
+    kept = out_json("doctor", "--quick", "--json", "-t", 1, env=env)["speed"]
+    assert kept.pop("kept") and all(math.isclose(kept[k], got["speed"][k], rel_tol=1e-6) for k in kept
+                                    if k.endswith("_second"))
+    [file] = (cache / "mote").iterdir()
+    for damage in ("", "{}", "[]", file.read_text().replace('"cpu":"', '"cpu":"another '), "x" * 5000):
+        file.write_text(damage)
+        assert "speed" not in out_json("doctor", "--quick", "--json", "-t", 1, env=env), damage
+    file.unlink()
+    cache.chmod(0o500)
+    assert out_json("recommend", "--json", "-t", 1, env=env)["threads"] == 1
+    cache.chmod(0o700)
 
 
 if __name__ == "__main__":

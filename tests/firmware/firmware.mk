@@ -62,7 +62,7 @@ CFLAGS = -std=gnu11 $(CPU) $(OPT) -g -ffreestanding -ffunction-sections -fdata-s
 LIB := $(wildcard kernels/cortexm/*.c) kernels/ref/dequant_ref.c kernels/ref/matmul_float_ref.c \
     kernels/ref/matmul_quant_ref.c kernels/ref/values_ref.c $(filter-out %_posix.c, \
     $(wildcard loader/*.c)) $(filter-out tokenizer/template%,$(wildcard tokenizer/*.c)) \
-    $(filter-out %_posix.c model/tiers.c,$(wildcard model/*.c))
+    $(filter-out %_posix.c model/tiers.c model/self_test.c,$(wildcard model/*.c))
 ifdef ONE # the amalgamation instead
 LIB := build/amalgamation/mote.c
 endif

@@ -210,11 +210,27 @@ static mote_status open_file(source *s, const char *name)
     return status ? status : llama2c_open(s);
 }
 
+/* In the hub's cache, .../models--ORG--NAME/snapshots/REVISION, a folder is called by its revision;
+ * this gives NAME, else the path's last part. Cuts the path. */
+static const char *last_name(char *path)
+{
+    static const char marker[] = "/snapshots";
+    char *slash = strrchr(path, '/');
+    size_t before = (size_t)(slash - path), n = sizeof marker - 1;
+    if (before < n || memcmp(slash - n, marker, n) != 0)
+        return slash + 1;
+    slash[-(ptrdiff_t)n] = 0;
+    const char *folder = strrchr(path, '/');
+    const char *own =
+        folder && strncmp(folder, "/models--", 9) == 0 ? strstr(folder + 9, "--") : NULL;
+    return own && own[2] ? own + 2 : slash + 1;
+}
+
 /* The last part of the real path, so that "." and links have a name too. */
 static const char *base_name(source *s)
 {
     char *path = realpath(s->opts->source, NULL);
-    const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : "";
+    const char *name = path ? last_name(path) : "";
     char *copy = path ? pool_copy(&s->pool, name, strlen(name), s->err) : NULL;
     if (!path)
         convert_fail(s->err, errno == ENOMEM ? MOTE_ERR_MEMORY : MOTE_ERR_IO,

@@ -1,0 +1,278 @@
+/* machine.c: figures of this machine, by probes (bench/probe.c) and by rehearsing small models
+ * (rehearse.c), kept in a file of the cache folder; predictions from them. Read machine.h first.
+ */
+#define _GNU_SOURCE
+#include "cli/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/probe.h"
+#include "cli/json.h"
+#include "cli/registry.h"
+
+/* Where nothing could be rehearsed: the share of the plain read loop that decoding reaches, and a
+ * layer's barriers. */
+#define READ_SHARE 0.8
+#define LAYER_SECONDS 25e-6
+
+/* The model that is rehearsed: its weights are several times larger than usual caches. */
+#define REHEARSED "SmolLM2-135M"
+/* Thirty layers of next to nothing. */
+static const char hollow[] =
+    "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":64,"
+    "\"num_hidden_layers\":30,\"num_attention_heads\":1,\"num_key_value_heads\":1,"
+    "\"intermediate_size\":64,\"vocab_size\":64,\"max_position_embeddings\":128,"
+    "\"tie_word_embeddings\":true,\"rope_theta\":10000,\"rms_norm_eps\":1e-05,"
+    "\"hidden_act\":\"silu\"}";
+
+/* ---- the CPU -------------------------------------------------------------------------------- */
+
+void cli_cpu_name(char name[96])
+{
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    name[0] = 0;
+    while (f && fgets(line, sizeof line, f)) {
+        const char *value = strchr(line, ':');
+        if (!value || (strncmp(line, "model name", 10) != 0 && strncmp(line, "CPU part", 8) != 0))
+            continue;
+        value += 1 + strspn(value + 1, " \t");
+        cli_escape(name, 96, value, strcspn(value, "\n"));
+        break;
+    }
+    if (f)
+        fclose(f);
+}
+
+static const char *best_tier(void)
+{
+    const char *tier = "ref", *next;
+    for (size_t i = 0; (next = mote_usable_tier(i)) != NULL; i++)
+        tier = next;
+    return tier;
+}
+
+/* ---- the file ------------------------------------------------------------------------------- */
+
+/* $XDG_CACHE_HOME/mote, else ~/.cache/mote; false: none of them. */
+static bool folder_of(char *path, size_t cap)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int n = cache && *cache == '/' ? snprintf(path, cap, "%s/mote", cache)
+            : home && *home == '/' ? snprintf(path, cap, "%s/.cache/mote", home)
+                                   : -1;
+    return n > 0 && (size_t)n < cap;
+}
+
+static bool file_of(char *path, size_t cap, uint32_t n_threads)
+{
+    char folder[400];
+    int n = folder_of(folder, sizeof folder)
+                ? snprintf(path, cap, "%s/speed-%u.json", folder, n_threads)
+                : -1;
+    return n > 0 && (size_t)n < cap;
+}
+
+static const struct {
+    const char *key;
+    size_t at;
+} figures[] = {{"read_bytes_per_second", offsetof(cli_speed, read_bytes)},
+               {"int8_ops_per_second", offsetof(cli_speed, int_ops)},
+               {"f32_ops_per_second", offsetof(cli_speed, float_ops)},
+               {"sgemm_ops_per_second", offsetof(cli_speed, sgemm_ops)},
+               {"q8_bytes_per_second", offsetof(cli_speed, q8_bytes)},
+               {"q4_bytes_per_second", offsetof(cli_speed, q4_bytes)},
+               {"layer_seconds", offsetof(cli_speed, layer_seconds)}};
+
+enum { N_FIGURES = sizeof figures / sizeof *figures };
+
+static double *figure(const cli_speed *s, size_t i)
+{
+    return (double *)(void *)((char *)(uintptr_t)s + figures[i].at);
+}
+
+static bool is(const mote_value *tree, const char *key, const char *text)
+{
+    const mote_value *v = cli_get(tree, key);
+    return v && v->kind == MOTE_VALUE_STRING && v->as.string.bytes == strlen(text) &&
+           memcmp(v->as.string.ptr, text, v->as.string.bytes) == 0;
+}
+
+/* A file of another CPU, tier or version is none; so is a damaged one. */
+static bool read_figures(cli_speed *s, const mote_value *tree)
+{
+    char cpu[96], error[400];
+    cli_cpu_name(cpu);
+    if (tree->kind != MOTE_VALUE_DICT || !is(tree, "cpu", cpu) || !is(tree, "tier", best_tier()) ||
+        !is(tree, "version", MOTE_VERSION))
+        return false;
+    for (size_t i = 0; i < N_FIGURES; i++)
+        if (!cli_get(tree, figures[i].key) ||
+            !cli_get_number(tree, figures[i].key, 0, 1e18, figure(s, i), error))
+            return false;
+    return s->read_bytes > 1e6 && s->q8_bytes > 1e6 && s->q4_bytes > 1e6;
+}
+
+bool cli_speed_read(cli_speed *s, uint32_t n_threads)
+{
+    char path[440], text[2048], memory[1 << 16];
+    mote_value tree;
+    mote_error err;
+    *s = (cli_speed){.n_threads = n_threads ? n_threads : mote_host_threads(), .is_kept = true};
+    int fd = file_of(path, sizeof path, s->n_threads)
+                 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+                 : -1;
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && !cli_json_parse(&tree, text, (size_t)n, memory, sizeof memory, &err) &&
+           read_figures(s, &tree);
+}
+
+/* Under another name first: a reader sees all of it or none. Where it cannot be kept it is measured
+ * again, so nothing is told. */
+static void keep(const cli_speed *s)
+{
+    char folder[400], path[440], other[460], cpu[96];
+    if (!folder_of(folder, sizeof folder) || !file_of(path, sizeof path, s->n_threads))
+        return;
+    char *slash = strrchr(folder, '/');
+    *slash = 0;
+    mkdir(folder, 0777);
+    *slash = '/';
+    mkdir(folder, 0777);
+    snprintf(other, sizeof other, "%s.%ld", path, (long)getpid());
+    FILE *f = fopen(other, "w");
+    if (!f)
+        return;
+    cli_cpu_name(cpu);
+    fprintf(f, "{\"version\":\"%s\",\"cpu\":\"", MOTE_VERSION);
+    for (const char *c = cpu; *c; c++)
+        fprintf(f, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    fprintf(f, "\",\"tier\":\"%s\"", best_tier());
+    for (size_t i = 0; i < N_FIGURES; i++)
+        fprintf(f, ",\"%s\":%.9g", figures[i].key, *figure(s, i));
+    fputs("}\n", f);
+    bool good = !ferror(f);
+    good &= fclose(f) == 0;
+    if (!good || rename(other, path) != 0)
+        unlink(other);
+}
+
+/* ---- measuring ------------------------------------------------------------------------------ */
+
+static int measure_peaks(cli_speed *s)
+{
+    mote_error err;
+    probe_peaks peaks;
+    mote_pool *pool = s->n_threads > 1 ? mote_pool_new(s->n_threads, &err) : NULL;
+    if (s->n_threads > 1 && !pool)
+        return cli_fail("-t", &err);
+    bool good = probe_machine(&peaks, best_tier(), pool ? mote_pool_team(pool) : NULL);
+    mote_pool_free(pool);
+    if (!good)
+        return cli_no_memory();
+    s->read_bytes = peaks.read_bytes;
+    s->int_ops = peaks.int_ops;
+    s->float_ops = peaks.float_ops;
+    s->sgemm_ops = peaks.sgemm_ops;
+    return 0;
+}
+
+/* Bytes a second of the rehearsed model at a type, what its layers take beside them left out. */
+static int rate_of(const cli_speed *s, const char *config, size_t type, double *rate)
+{
+    mote_model_info m;
+    double seconds;
+    int code = cli_rehearse(config, type, s->n_threads, 40, &m, &seconds);
+    if (code)
+        return code;
+    double rest = seconds - m.n_layers * s->layer_seconds;
+    *rate = (double)m.decode_read_bytes / (rest > seconds / 4 ? rest : seconds / 4);
+    return 0;
+}
+
+static int rehearse(cli_speed *s)
+{
+    cli_registry r;
+    mote_model_info m;
+    double seconds;
+    int code = cli_registry_open(&r);
+    if (code)
+        return code;
+    const cli_known *k = cli_registry_find(&r, REHEARSED);
+    char *config = k ? strndup(k->config.ptr, k->config.bytes) : NULL;
+    cli_registry_close(&r);
+    if (!config)
+        return cli_no_memory();
+    code = cli_rehearse(hollow, 2, s->n_threads, 60, &m, &seconds);
+    if (!code) {
+        s->layer_seconds = seconds / m.n_layers;
+        code = rate_of(s, config, 2, &s->q8_bytes);
+    }
+    if (!code)
+        code = rate_of(s, config, 3, &s->q4_bytes);
+    free(config);
+    return code;
+}
+
+int cli_speed_measure(cli_speed *s, uint32_t n_threads)
+{
+    *s = (cli_speed){.n_threads = n_threads ? n_threads : mote_host_threads()};
+    int code = measure_peaks(s);
+    s->q8_bytes = s->q4_bytes = READ_SHARE * s->read_bytes;
+    s->layer_seconds = LAYER_SECONDS;
+    if (!code && MOTE_CONVERT)
+        code = rehearse(s);
+    if (!code)
+        keep(s);
+    return code;
+}
+
+int cli_speed_get(cli_speed *s, uint32_t n_threads)
+{
+    return cli_speed_read(s, n_threads) ? 0 : cli_speed_measure(s, n_threads);
+}
+
+/* ---- what follows --------------------------------------------------------------------------- */
+
+/* The float types' products are simple; they read as fast as q8 at least. */
+double cli_predict(const cli_speed *s, const char *type, uint32_t n_layers, double read_bytes)
+{
+    double rate = type && strncmp(type, "q4", 2) == 0 ? s->q4_bytes : s->q8_bytes;
+    return 1 / (read_bytes / rate + n_layers * s->layer_seconds);
+}
+
+double cli_predict_engine(const cli_speed *s, const cli_engine *e)
+{
+    mote_model_info m;
+    mote_encoder_info x;
+    mote_session_opts so = {.kv = MOTE_KV_F16, .n_batch = 1, .n_logits = 1, .n_threads = 1};
+    mote_session_plan plan;
+    mote_error err;
+    mote_model_get_info(e->model, &m);
+    mote_model_get_encoder(e->model, &x);
+    so.n_ctx = e->info.n_ctx < CLI_PREDICT_POSITIONS ? e->info.n_ctx : CLI_PREDICT_POSITIONS;
+    if (x.pooling || mote_session_plan_bytes(&plan, e->model, &so, &err))
+        return 0;
+    return cli_predict(s, e->info.weight_type, m.n_layers,
+                       (double)m.decode_read_bytes + (double)plan.kv_bytes);
+}
+
+const char *cli_speed_class(const cli_speed *s)
+{
+    static const struct {
+        double below;
+        const char *name;
+    } classes[] = {{5e9, "slow"}, {15e9, "fair"}, {40e9, "good"}, {100e9, "fast"}};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (s->read_bytes < classes[i].below)
+            return classes[i].name;
+    return "very fast";
+}
