@@ -129,7 +129,8 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
         v_scales = own->latent_scales;
     } else {
         v = kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes;
-        v_scales = kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL;
+        v_scales =
+            kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL;
     }
     k->values[s->opts.kv](out + first * out_stride, out_stride, own->scores + first * stride,
                           stride, own->lo + first, own->hi + first, last + 1 - first, v, v_scales,

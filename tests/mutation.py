@@ -34,19 +34,27 @@ UNIT, CHECK = ["build/release/unit"], ["build/release/check"]
 SEEDS, CORPUS = PY + ["tests/fuzz/seeds.py"], PY + ["tests/corpus/run.py"]
 BITS = UNIT + ["same_bits_f16", "same_bits_q8"]
 # The first path that fits names the commands, the quickest first.
-NEAR = [("loader/", [UNIT + ["test_image"], SEEDS, CORPUS]),
-        ("tokenizer/template", [UNIT + ["test_template"], SEEDS, PY + ["tests/cli/commands.py"]]),
-        ("tokenizer/", [UNIT + ["test_convert_tokenizer", "tokenizer"], SEEDS, PY + ["tests/cli/commands.py"]]),
+NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
+        ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
+        ("tokenizer/", [UNIT + ["test_convert_tokenizer", "tokenizer"], SEEDS]),
         ("model/attention", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
         ("model/products", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
         ("model/", [UNIT + ["test_state", "test_sampler", "test_generate", "test_image", "test_experts"],
-                    SEEDS, CORPUS, PY + ["tests/cli/plan.py"], PY + ["tests/cli/commands.py"]]),
-        ("tools/convert/", [UNIT + ["test_convert"], SEEDS, CORPUS]),
+                    SEEDS, CORPUS + ["M"], PY + ["tests/cli/plan.py"]]),
+        ("tools/convert/json", [UNIT + ["test_convert_json"], SEEDS, CORPUS + ["C0"]]),
+        ("tools/convert/safetensors", [CORPUS + ["S"], SEEDS]),
+        ("tools/convert/gguf", [CORPUS + ["G"], UNIT + ["test_convert"], SEEDS]),
+        ("tools/convert/llama2c", [CORPUS + ["L0"], CORPUS + ["llama2.c"], SEEDS]),
+        ("tools/convert/config", [CORPUS + ["C"], CORPUS + ["config.json"], SEEDS]),
+        ("tools/convert/tok_spm", [CORPUS + ["P"], UNIT + ["test_convert_tokenizer"], SEEDS]),
+        ("tools/convert/tok_tik", [CORPUS + ["K"], UNIT + ["test_convert_tokenizer"], SEEDS]),
+        ("tools/convert/", [CORPUS + ["T"], UNIT + ["test_convert"], SEEDS]),
         ("cli/", [UNIT + ["test_cli"], SEEDS, PY + ["tests/cli/commands.py"]]),
         ("kernels/x86/matmul_q4", [CHECK + ["--kernel", "matmul_q4*", "--tier", "avx2"]]),
         ("kernels/x86/matmul", [CHECK + ["--kernel", "matmul*"]]),
-        ("kernels/ref/matmul", [CHECK + ["--kernel", "matmul*", "--tier", "avx2"], CHECK + ["--kernel", "matmul*"]]),
-        ("kernels/", [CHECK + ["--tier", "avx2"], CHECK])]
+        ("kernels/ref/matmul", [CHECK + ["--kernel", "matmul*", "--tier", "ref"], CHECK + ["--kernel", "matmul*"]]),
+        ("kernels/x86/", [CHECK + ["--tier", "avx2"], CHECK + ["--tier", "avx512vnni"]]),
+        ("kernels/", [CHECK + ["--tier", "ref"], CHECK + ["--tier", "avx2"]])]
 FAR = [UNIT, CHECK, CORPUS, PY + ["tests/faults/faults.py"]] + [
     PY + [str(p.relative_to(ROOT))] for p in sorted((ROOT / "tests/cli").glob("*.py")) if p.name != "frame.py"]
 
