@@ -179,6 +179,7 @@ def main():
             commands = next(c for prefix, c in NEAR if fault[0].startswith(prefix)) + (FAR if o.all else [])
             for command in commands:
                 if tuple(command) not in limits:  # what it takes without a fault
+                    copy.build()
                     begin = time.monotonic()
                     if copy.fails(command, 3600):
                         sys.exit(f"mutation.py: {command} fails without a fault")

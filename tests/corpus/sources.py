@@ -498,6 +498,7 @@ GGUF = [
     ("G12e hidden a float", FILE, key("llama.embedding_length", 32.0, tiny.F32)),
     ("G13 tensor rank 5", FILE, tensor(1, dims=[32, 1, 1, 1, 1])), ("G13b dimension 0", FILE, tensor(1, dims=[0])),
     ("G13c dimensions wrap", FILE, tensor(0, dims=[1 << 33, 1 << 33])), ("G13d dimension 2^63", FILE, tensor(1, dims=[1 << 63])),
+    ("G13e row of half a block", FILE, tensor(0, dims=[tiny.HIDDEN // 2, tiny.VOCAB * 2], kind=8)),
     ("G14 tensor type 99", EITHER, tensor(0, kind=99)), ("G14b IQ2 type", UNSUPPORTED, tensor(0, kind=16)),
     ("G15 tensor twice", FILE, tensor(1, name="token_embd.weight")), ("G15b tensor missing", EITHER, tensor(1, name="nothing.weight")),
     ("G16 offset beyond file", FILE, gguf(lambda: tiny.gguf(offsets={2: 1 << 40}))),
