@@ -26,13 +26,19 @@ BOUNDS = ["loader/image.c", "loader/records.c", "loader/index_json.c", "loader/b
           "tools/convert/gguf_source.c", "tools/convert/llama2c.c", "tools/convert/config.c",
           "tools/convert/tok_vocab.c", "tools/convert/tok_spm.c", "tools/convert/tok_tiktoken.c",
           "cli/json.c", "cli/digits.c"]
-KERNELS = ["kernels/*.inc", "kernels/ref/*.c", "kernels/ref/*.inc", "kernels/x86/*.c", "model/attention.c",
+KERNELS = ["kernels/*.inc", "kernels/ref/*.c", "kernels/ref/*.inc", "kernels/x86/*_avx2.c", "model/attention.c",
            "model/products.c"]
 
 PY = [sys.executable]
 UNIT, CHECK = ["build/release/unit"], ["build/release/check"]
 SEEDS, CORPUS = PY + ["tests/fuzz/seeds.py"], PY + ["tests/corpus/run.py"]
 BITS = UNIT + ["same_bits_f16", "same_bits_q8"]
+
+
+def kernel(names, tier):
+    return CHECK + ["--kernel", names, "--tier", tier]
+
+
 # The first path that fits names the commands, the quickest first.
 NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
         ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
@@ -50,11 +56,17 @@ NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
         ("tools/convert/tok_tik", [CORPUS + ["K"], UNIT + ["test_convert_tokenizer"], SEEDS]),
         ("tools/convert/", [CORPUS + ["T"], UNIT + ["test_convert"], SEEDS]),
         ("cli/", [UNIT + ["test_cli"], SEEDS, PY + ["tests/cli/commands.py"]]),
-        ("kernels/x86/matmul_q4", [CHECK + ["--kernel", "matmul_q4*", "--tier", "avx2"]]),
-        ("kernels/x86/matmul", [CHECK + ["--kernel", "matmul*"]]),
-        ("kernels/ref/matmul", [CHECK + ["--kernel", "matmul*", "--tier", "ref"], CHECK + ["--kernel", "matmul*"]]),
-        ("kernels/x86/", [CHECK + ["--tier", "avx2"], CHECK + ["--tier", "avx512vnni"]]),
-        ("kernels/", [CHECK + ["--tier", "ref"], CHECK + ["--tier", "avx2"]])]
+        ("kernels/x86/matmul_q4", [kernel("matmul_q4*", "avx2")]),
+        ("kernels/x86/matmul_q8", [kernel("matmul_q8", "avx2")]),
+        ("kernels/x86/matmul_float", [kernel("matmul_*f*", "avx2")]),
+        ("kernels/x86/values", [kernel("values*", "avx2"), BITS]),
+        ("kernels/x86/", [kernel("[!mv]*", "avx2"), BITS]),
+        ("kernels/ref/matmul_quant", [kernel("matmul_q*", "ref")]),
+        ("kernels/ref/matmul_float", [kernel("matmul_*f*", "ref")]),
+        ("kernels/matmul_float", [kernel("matmul_*f*", "ref")]),
+        ("kernels/values", [kernel("values*", "ref")]),
+        ("kernels/ref/values", [kernel("values*", "ref")]),
+        ("kernels/", [kernel("[!m]*", "ref")])]
 FAR = [UNIT, CHECK, CORPUS, PY + ["tests/faults/faults.py"]] + [
     PY + [str(p.relative_to(ROOT))] for p in sorted((ROOT / "tests/cli").glob("*.py")) if p.name != "frame.py"]
 
@@ -109,23 +121,31 @@ class Copy:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, to)
         self.env = {**os.environ, "MOTE_BUILD": "build/release", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
-        self.good = self.build()
-        if not self.good:
+        if not self.make("tests-built"):
             sys.exit("mutation.py: the tree does not build")
 
-    def build(self):
-        """A hash of all objects; None: it does not compile."""
-        p = subprocess.run(["make", f"CC={self.cc}", "OPT=-O1 -g0", "KERNEL_OPT=-O2", "tests-built"], cwd=self.folder,
-                           env=self.env, capture_output=True)
-        if p.returncode:
+    def make(self, *targets):
+        """Whether they can be built."""
+        return subprocess.run(["make", f"CC={self.cc}", "OPT=-O1 -g0", "KERNEL_OPT=-O2", *targets], cwd=self.folder,
+                              env=self.env, capture_output=True).returncode == 0
+
+    def objects(self, path):
+        """A hash of what the compiler makes of a file; None: nothing."""
+        alone = path.endswith(".c")
+        if not self.make("build/release/" + path[:-1] + "o" if alone else "build/release/check"):
             return None
         sums = hashlib.sha256()
-        for o in sorted(self.folder.glob("build/release/**/*.o")):
-            sums.update(o.read_bytes())
+        for o in [path[:-1] + "o"] if alone else sorted(p.relative_to(self.folder / "build/release")
+                                                       for p in self.folder.glob("build/release/kernels/**/*.o")):
+            sums.update((self.folder / "build/release" / o).read_bytes())
         return sums.hexdigest()
 
     def fails(self, command, seconds):
         """Whether the tests notice: they fail, or take more than that long."""
+        own = command[0].startswith("build/")
+        needs = [command[0]] if own else ["build/release/replay"] if command is SEEDS else ["build/release/mote"]
+        if not self.make(*needs):
+            return True
         p = subprocess.Popen(command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
@@ -143,10 +163,10 @@ def try_fault(copy, fault, commands, limits):
     whole = place.read_text()
     lines = whole.split("\n")
     lines[n] = changed
+    good = copy.objects(path)
     place.write_text("\n".join(lines))
     try:
-        built = copy.build()
-        if not built or built == copy.good:
+        if copy.objects(path) in (None, good):
             return None
         for command in commands:
             if copy.fails(command, limits[tuple(command)]):
@@ -179,7 +199,6 @@ def main():
             commands = next(c for prefix, c in NEAR if fault[0].startswith(prefix)) + (FAR if o.all else [])
             for command in commands:
                 if tuple(command) not in limits:  # what it takes without a fault
-                    copy.build()
                     begin = time.monotonic()
                     if copy.fails(command, 3600):
                         sys.exit(f"mutation.py: {command} fails without a fault")

@@ -222,7 +222,8 @@ def signals_at_any_moment(m):
             slowest = max(slowest, time.monotonic() - begin)
             early = (-signal.SIGINT, -signal.SIGTERM)[i % 2]  # main has not begun
             assert p.returncode in (0, (130, 143)[i % 2], early), f"{name}: exit {p.returncode}: {err[-200:]}"
-            said = out.rstrip(b"\n").removesuffix("\ufffd".encode())  # the beginning of a character
+            said = out.rstrip(b"\n")
+            said = said[:-3] if said.endswith("\ufffd".encode()) else said  # the beginning of a character
             assert good.startswith(said) and b"error" not in err, f"{name}: {out!r} {err!r}"
             assert made.exists() == (name == "convert" and p.returncode == 0), f"{name}: exit {p.returncode}"
             made.unlink(missing_ok=True)
@@ -269,7 +270,8 @@ def file_that_is_replaced_or_written_to_while_mapped(m):
             os.replace(shutil.copy(m.good, m.folder / "new.mote"), path)
         else:
             with open(path, "r+b") as f:
-                f.write(numbers.randbytes(path.stat().st_size) if i % 4 else bytes(path.stat().st_size))
+                n = path.stat().st_size
+                f.write(numbers.getrandbits(8 * n).to_bytes(n, "little") if i % 4 else bytes(n))
         out, err = p.communicate(timeout=60 * SLOW)
         if i % 2:
             assert (p.returncode, first + out) == good[:2], f"replaced: exit {p.returncode}: {err}"
