@@ -15,8 +15,9 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "cli"))
+sys.path[:0] = [os.path.join(HERE, "..", "cli"), os.path.join(HERE, "..")]
 import frame  # noqa: E402
+import soak  # noqa: E402
 from frame import MOTE, SLOW, Skip, test  # noqa: E402
 
 EVERY = "--all" in sys.argv
@@ -74,18 +75,20 @@ def hook(m):
 
 def inject(m, kind, hows, few, codes):
     """Each scenario with each of its calls failing in each of these ways."""
-    report = m.folder / "calls"
+    report, faults, sites = m.folder / "calls", 0, []
     for name, args, text, made in scenarios(m):
         env = {"LD_PRELOAD": str(hook(m)), "MOTE_FAULT_REPORT": str(report), "OPENBLAS_NUM_THREADS": "1",
                "MOTE_FAULT": f"{kind} 0 0"}
         code, good, err = run(args, text, env)
         assert code == 0, f"{name}: exit {code}: {err}"
         n = int(report.read_text())
+        sites.append(f"{name} {n}")
         if made:
             made.unlink()
         for how in hows:
             for k in sample(n, few):
                 env["MOTE_FAULT"] = f"{kind} {k} {how}"
+                faults += 1
                 label = f"{name}, {kind} {k} of {n}, {errno.errorcode.get(how, 'short')}"
                 code, out, err = run(args, text, env)
                 if code == 0 and out.startswith(b'{"error"'):
@@ -98,6 +101,7 @@ def inject(m, kind, hows, few, codes):
                     assert there == (code == 0), f"{label}: exit {code}, file {there}"
                 left = [f for f in os.listdir(m.folder) if f.startswith(".mote-")]
                 assert not left, f"{label}: left {left}"
+    print(f"# {kind}: {faults} faults; calls: {', '.join(sites)}")
 
 
 @test
@@ -398,6 +402,13 @@ def locales_change_nothing(m):
             assert not made or made.read_bytes() == data, f"{name} under {locale!r}: another file"
         if made:
             made.unlink()
+
+
+@test
+def memory_stays_flat(m):
+    text, wrong = soak.soak(m, 5000 if EVERY else 400)
+    print(f"# {text}")
+    assert not wrong, wrong
 
 
 @test
