@@ -1,4 +1,4 @@
-/* test_numbers.c: odd numbers in weights and odd ways of rounding: an error or the right bits, never
+/* test_numbers.c: odd numbers in weights, odd ways of rounding: an error or the right bits, never
  * a text of nonsense. */
 #include <fenv.h>
 
