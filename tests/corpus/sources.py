@@ -489,6 +489,8 @@ GGUF = [
     ("G06 value type 77", FILE, gguf(lambda: tiny.gguf(keys=[("x", 77, b"")] + tiny.gguf_keys()))),
     ("G07 nested arrays", FILE, gguf(lambda: tiny.gguf(keys=[("x", 9, struct.pack("<IQ", 9, 1) * 5000)] + tiny.gguf_keys()))),
     ("G08 array of 2^60", FILE, gguf(lambda: tiny.gguf(keys=[("x", 9, struct.pack("<IQ", 4, 1 << 60))] + tiny.gguf_keys()))),
+    ("G08b 200,000 empty strings", (0,), gguf(lambda: tiny.gguf(
+        keys=[("x", tiny.ARRAY, (tiny.STRING, [""] * 200_000))] + tiny.gguf_keys()))),
     ("G09 key twice", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("llama.block_count", tiny.U32, 1)]))),
     ("G10 alignment 0", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("general.alignment", tiny.U32, 0)]))),
     ("G10b alignment 3", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("general.alignment", tiny.U32, 3)]))),
