@@ -42,6 +42,7 @@ def kernel(names, tier):
 # The first path that fits names the commands, the quickest first.
 NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
         ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
+        ("tokenizer/offsets", [PY + ["tests/cli/commands.py"], SEEDS]),
         ("tokenizer/", [UNIT + ["test_convert_tokenizer", "tokenizer"], SEEDS]),
         ("model/attention", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
         ("model/products", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
