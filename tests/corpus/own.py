@@ -163,6 +163,9 @@ def tensor_kinds(good):
     yield t("M42 rows do not match", OK_FILE, q, 24, "Q", 16)
     yield t("M43 group 7", OK_FILE, q, 16, "I", 7)
     yield t("M43b several matrices", OK_FILE, q, 20, "I", 3)
+    norm = m.find(1, 1)
+    for field, at, value in (("type", 12, 1), ("group", 16, 32), ("matrices", 20, 2), ("columns", 32, 2)):
+        yield t(f"M44b {field} of a vector", OK_FILE, norm, at, "I", value)
     yield t("M44 reserved field of a tensor", OK_EITHER, q, 60, "I", 1)
     for label, count in (("0", 0), ("one less", m.n_tensors - 1), ("one more", m.n_tensors + 1),
                          ("2^32-1", 0xFFFFFFFF)):
