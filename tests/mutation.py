@@ -64,7 +64,7 @@ NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
         ("kernels/x86/", [kernel("[!mv]*", "avx2"), BITS]),
         ("kernels/ref/matmul_quant", [kernel("matmul_q*", "ref")]),
         ("kernels/ref/matmul_float", [kernel("matmul_*f*", "ref")]),
-        ("kernels/matmul_float", [kernel("matmul_*f*", "ref")]),
+        ("kernels/matmul_float", [kernel("matmul_*f*", "ref"), kernel("matmul_*f*", "avx2")]),
         ("kernels/values", [kernel("values*", "ref")]),
         ("kernels/ref/values", [kernel("values*", "ref")]),
         ("kernels/", [kernel("[!m]*", "ref")])]
