@@ -41,6 +41,7 @@ OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fn
 OPT_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
 OPT_tsan    := -O1 -g -fsanitize=thread
 OPT_emulate := -O1 -g
+OPT_coverage := -O1 -g --coverage
 OPT_fuzz    := -O1 -gline-tables-only -fsanitize=address,undefined,float-cast-overflow \
                -fsanitize=fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT  ?= $(OPT_$(CONFIG))
@@ -111,7 +112,7 @@ objs = $(patsubst %.c,$(B)/%.o,$(1))
 DEPS := $(patsubst %.o,%.d,$(call objs,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(CHECK_SRC) \
           $(FUZZ_SRC) tests/fuzz/replay.c tests/fuzz/engine.c bench/ladder.c))
 
-.PHONY: all help deps demo test check fuzz faults analyze test-arm golden corpus asan ubsan tsan format lint clean
+.PHONY: all help deps demo test check fuzz faults coverage soak mutation analyze test-arm golden corpus asan ubsan tsan format lint clean
 .PHONY: tests-built
 all: need $(B)/mote $(B)/libmote.a ## build the program and the library (default)
 
@@ -224,6 +225,16 @@ fuzz: ## every fuzz target for T seconds under ASan and UBSan (T=60 TARGETS="ima
 
 faults: tests-built ## every allocation and file call fails once, kills, limits, odd surroundings
 	@tests/run.sh $(B) faults
+
+coverage: ## lines and branches that the tests take of what reads files from strangers
+	@$(MAKE) CONFIG=$@ tests-built
+	@tests/coverage.sh build/$@
+
+soak: tests-built ## 100,000 generations by one process
+	@MOTE_BUILD=$(B) python3 tests/soak.py --n $(or $(N),100000)
+
+mutation: ## are seeded faults noticed? (hours)
+	@python3 tests/mutation.py --cc "$(CC)" --count $(or $(N),100)
 
 analyze: ## gcc -fanalyzer, clang-tidy and cppcheck, those that are there
 	@tests/analyze.sh

@@ -158,7 +158,8 @@ void cli_error_text(char *text, size_t cap, const mote_error *err);
 int cli_no_memory(void);
 /* A line on stderr unless -q. */
 void cli_note(const cli_opts *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Copies text so that it can go to a terminal: control bytes and bad UTF-8 as \xNN. */
+/* Copies text so that it can go to a terminal: control characters, marks of direction and bad UTF-8
+ * as \xNN. */
 void cli_escape(char *out, size_t cap, const char *text, size_t bytes);
 
 /* Marks on a terminal, to stderr: one that asks for a line, and the end of a line. */

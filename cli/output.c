@@ -212,14 +212,26 @@ void cli_json_error(cli_out *out, const char *text)
 
 /* ---- stderr --------------------------------------------------------------------------------- */
 
+/* Control characters beyond ASCII, line ends among them, and marks that turn the direction of what
+ * follows. p: a character of k bytes. */
+static bool is_control(const unsigned char *p, size_t k)
+{
+    if (k == 2)
+        return (p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xd8 && p[1] == 0x9c);
+    if (k != 3 || p[0] != 0xe2)
+        return false;
+    if (p[1] == 0x80) /* U+200E, U+200F; U+2028 to U+202E */
+        return p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae);
+    return p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9; /* U+2066 to U+2069 */
+}
+
 void cli_escape(char *out, size_t cap, const char *text, size_t bytes)
 {
     const unsigned char *p = (const unsigned char *)text;
     size_t n = 0;
     for (size_t i = 0, k; i < bytes && n + 5 < cap; i += k) {
         k = cli_utf8_length(text + i, bytes - i);
-        bool c1 = k == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0; /* control characters beyond ASCII */
-        if (!k || p[i] < 0x20 || p[i] == 0x7f || c1) {
+        if (!k || p[i] < 0x20 || p[i] == 0x7f || is_control(p + i, k)) {
             k = 1;
             n += (size_t)snprintf(out + n, cap - n, "\\x%02x", p[i]);
         } else {

@@ -64,6 +64,33 @@ static const char *open_failure(int number)
     }
 }
 
+/* Gives the index, and the page behind it with the tokenizer's header, pages of our own: others may
+ * write to the file while we use it, and everything that bounds an access has been checked once. */
+static bool keep_index(const mote_file *f)
+{
+    const uint8_t *base = f->base;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t n, begin, end;
+    mote_index head;
+    if (f->bytes < 8 + sizeof head)
+        return true;
+    memcpy(&n, base, sizeof n);
+    if (n > MOTE_MAX_JSON || n > f->bytes - 8 - sizeof head)
+        return true; /* no .mote file, as below: it will be refused */
+    memcpy(&head, base + 8 + n, sizeof head);
+    if (memcmp(head.magic, MOTE_MAGIC, sizeof head.magic) != 0 || head.index_bytes > MOTE_MAX_INDEX)
+        return true;
+    begin = (8 + n) / page * page;
+    end = 8 + n + head.index_bytes + page;
+    end = end < f->bytes ? end : f->bytes;
+    uint8_t *own = (uint8_t *)(uintptr_t)base + begin;
+    if (mprotect(own, (size_t)(end - begin), PROT_READ | PROT_WRITE) != 0)
+        return false;
+    for (uint64_t at = 0; at < end - begin; at += page)
+        *(volatile uint8_t *)(own + at) = own[at];
+    return mprotect(own, (size_t)(end - begin), PROT_READ) == 0;
+}
+
 static mote_status map(mote_file *out, int fd, mote_error *err)
 {
     struct stat st;
@@ -80,7 +107,10 @@ static mote_status map(mote_file *out, int fd, mote_error *err)
         return mote_fail(err, errno == ENOMEM ? MOTE_ERR_MEMORY : MOTE_ERR_IO, "cannot be mapped",
                          NULL);
     *out = (mote_file){base, (size_t)st.st_size};
-    return MOTE_OK;
+    if (keep_index(out))
+        return MOTE_OK;
+    mote_file_unmap(out);
+    return mote_fail(err, MOTE_ERR_MEMORY, "cannot be mapped", NULL);
 }
 
 /* O_NONBLOCK: a pipe without a writer must not hold us; regular files do not mind it. */

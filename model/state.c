@@ -117,6 +117,9 @@ static mote_status check_header(const mote_session *s, const state_header *h, si
                              s->opts.n_ctx);
     if (h->long_rope > (s->model->index->rope_long_from ? 1u : 0u))
         return mote_fail(err, MOTE_ERR_FILE, "rotation of the state", NULL);
+    for (size_t i = 0; i < sizeof h->reserved / sizeof *h->reserved; i++)
+        if (h->reserved[i])
+            return mote_fail(err, MOTE_ERR_UNSUPPORTED, "reserved fields of the state", NULL);
     if (h->bytes != bytes || bytes != state_bytes(s, h->length))
         return mote_fail_got(err, MOTE_ERR_FILE, "bytes of the state", NULL, bytes,
                              state_bytes(s, h->length));

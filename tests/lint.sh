@@ -136,6 +136,21 @@ else
         rule "no mutable globals in the library"
 fi
 
+# ---- the program ------------------------------------------------------------------------------
+if [ "$(basename "$build")" != release ] || [ ! -f "$build/mote" ] ||
+    ! command -v readelf >/dev/null 2>&1; then
+    skip "hardening of the program" "no release build, or no readelf"
+else
+    {
+        readelf -hlW "$build/mote" | awk '/Type:.*DYN/ { pie = 1 } /GNU_RELRO/ { relro = 1 }
+            /GNU_STACK/ && / RWE / { print "its stack can be run" }
+            END { if (!pie) print "it has a fixed address"; if (!relro) print "no RELRO" }'
+        readelf -dW "$build/mote" | grep -q 'BIND_NOW\|Flags:.*NOW' || echo "it binds late"
+        readelf -sW "$build/mote" | awk '/__stack_chk_fail/ { canary = 1 } /_chk@/ { fortify = 1 }
+            END { if (!canary) print "no stack protector"; if (!fortify) print "not fortified" }'
+    } | rule "hardening of the program"
+fi
+
 passed=$(grep -c '^ok ' "$results")
 failed=$(grep -c '^FAIL ' "$results")
 echo "$passed passed, $failed failed"

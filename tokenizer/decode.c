@@ -60,6 +60,8 @@ static void put_byte(sink *s, uint8_t b)
     }
 }
 
+/* An entry. Also one that is text by itself goes byte by byte: in a stranger's table it may be no
+ * UTF-8. */
 static void put_text(sink *s, const uint8_t *p, size_t n, bool as_bytes)
 {
     if (s->m->strip && n) {
@@ -67,11 +69,8 @@ static void put_text(sink *s, const uint8_t *p, size_t n, bool as_bytes)
         n -= *p == ' ';
         p += *p == ' ';
     }
-    if (!as_bytes) {
+    if (!as_bytes)
         flush(s);
-        put(s, p, n);
-        return;
-    }
     for (size_t i = 0; i < n; i++)
         put_byte(s, p[i]);
 }

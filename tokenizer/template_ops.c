@@ -247,6 +247,8 @@ static tpl_value repeat(tpl *t, tpl_value v, int64_t times)
 {
     size_t mark = t->n_pieces;
     if (v.kind == TPL_STR) {
+        if (v.n && times > t->high - t->low) /* at once, not when memory is full */
+            mote_tpl_alloc(t, SIZE_MAX, 1);
         for (; v.n && times > 0 && !t->status; times--, mote_tpl_work(t, 1))
             mote_tpl_put(t, v);
         return mote_tpl_take(t, mark);

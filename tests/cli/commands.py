@@ -4,6 +4,7 @@ the same bits whatever the flags. Usage: commands.py [NAME-PART...]"""
 import json
 import os
 import re
+import shutil
 
 from frame import COMMANDS, answers, main, mote, out, out_json, refused, tensors, test
 
@@ -188,6 +189,25 @@ def tokens_and_their_places(m):
     assert flat.endswith("\n") and flat[:-1].replace("|", "") == "hello world" and flat.startswith("hello|")
     lines = out("tokenize", m.good, "-p", "hello", "--offsets").splitlines()
     assert [x.split()[:2] for x in lines] == [["0", "5"]]
+
+
+@test
+def what_is_added_takes_no_place(m):
+    """Tokens put around a text have empty spans at its ends."""
+    folder = m.folder / "added"
+    shutil.copytree(m.hub, folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    first, last = ({"SpecialToken": {"id": t, "type_id": 0}} for t in ("<|user|>", "<|end|>"))
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing", "single": [first, {"Sequence": {"id": "A", "type_id": 0}}, last], "pair": [],
+        "special_tokens": {a["content"]: {"id": a["content"], "ids": [a["id"]], "tokens": [a["content"]]}
+                           for a in tokenizer["added_tokens"]}}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    model = m.convert(folder, "added.mote", "--tokenizer-only")
+    for text in ("hello", "a", ""):
+        spans = out_json("tokenize", model, "-p", text, "--json", "--offsets")["offsets"]
+        assert spans[0] == [0, 0] and spans[-1] == [len(text)] * 2, spans
+        assert [a for a, b in spans[1:-1] if a == b] == []
 
 
 @test

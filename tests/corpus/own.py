@@ -4,6 +4,7 @@ import random
 import struct
 
 INDEX, LAYER, TENSOR = 512, 128, 64
+MAGIC = b"\x89MOTE\r\n\x1a"
 OK_FILE, OK_EITHER = (3,), (3, 6)
 
 
@@ -90,6 +91,14 @@ def frame_kinds(good):
                         ("M14 header 2^64-1", (1 << 64) - 1), ("M14b header off by 8", 8),
                         ("M14c header of odd length", 57)):
         yield label, OK_FILE, struct.pack("<Q", size) + good[8:]
+    m = Mote(good)
+    swapped = struct.unpack(f"<{m.index_bytes // 4}I", good[m.at:m.at + m.index_bytes])
+    yield "M09 words in the other byte order", OK_EITHER, (
+        good[:m.at] + MAGIC + struct.pack(f">{len(swapped)}I", *swapped)[8:] + good[m.at + m.index_bytes:])
+    yield "M29 index of odd length", OK_FILE, m.set(36, "I", m.index_bytes - 3).sealed()
+    yield "M29b index length 2^31", OK_FILE, bytes(Mote(good).set(36, "I", 1 << 31).raw)
+    yield "M29c index length 0", OK_FILE, bytes(Mote(good).set(36, "I", 0).raw)
+    yield "M46 strings of 1 GB", OK_FILE, Mote(good).set(52, "I", 1 << 30).sealed()
     yield "M27 trailing bytes", OK_FILE, good + bytes(64)
     yield "M27b one byte more", OK_FILE, good + b"\0"
     yield "M35 index checksum", OK_FILE, bytes(Mote(good).set(72, "I", 99).raw)
@@ -99,12 +108,38 @@ def frame_kinds(good):
     yield "M35e file length in index", OK_FILE, Mote(good).set(24, "Q", 64).sealed()
 
 
+def string_kinds(good):
+    """The model's name (M32, M33): texts of strangers, which info shows escaped."""
+    m = Mote(good)
+    at, n = m.u32(172), m.u32(176)
+    begin = m.at + m.u32(48) + at
+
+    def named(label, codes, text):
+        out = Mote(good)
+        out.raw[begin:begin + len(text)] = text
+        return label, codes, out.set(172, "II", at, len(text)).sealed()
+
+    yield named("M32 name empty", (0,), b"")
+    yield "M32b name of 1 MiB", OK_FILE, Mote(good).set(176, "I", 1 << 20).sealed()
+    yield named("M32c name with NUL", (0, 3), b"a\0b"[:n])
+    yield named("M32d name not UTF-8", OK_FILE, b"\xff\xfe"[:n])
+    for i, text in enumerate((b"\x1b[2J", b"a\rb", "\u202e".encode(), b"%s%n")):
+        yield named(f"M33.{i} name {text!r}", (0,), text[:n])
+
+
 def tensor_kinds(good):
     def t(name, codes, i, at, fmt, *values):
         return name, codes, Mote(good).tensor(i, at, fmt, *values).sealed()
 
     m = Mote(good)
     q, last = m.find(1, 2), m.n_tensors - 1
+    for n in (0, 5, 255):  # the records have no rank; a third dimension is the number of matrices
+        yield t(f"M15 {n} matrices", OK_FILE, q, 20, "I", n)
+    yield t("M21 no bytes", OK_FILE, q, 48, "Q", 0)
+    yield t("M21b end before the begin", OK_FILE, q, 48, "q", -64)
+    yield "M38 required tensor missing", OK_FILE, Mote(good).layer(28, "I", 1).sealed()
+    yield t("M39 tensor that no part uses", OK_EITHER, last, 4, "I", m.field(last, 4) + 1)
+    yield t("M45 norm twice", OK_FILE, m.find(1, 2), 4, "I", 1)
     yield t("M16 rows 0", OK_FILE, q, 24, "Q", 0)
     yield t("M16b columns 0", OK_FILE, q, 32, "Q", 0)
     for bits in (31, 32, 63):
@@ -128,6 +163,9 @@ def tensor_kinds(good):
     yield t("M42 rows do not match", OK_FILE, q, 24, "Q", 16)
     yield t("M43 group 7", OK_FILE, q, 16, "I", 7)
     yield t("M43b several matrices", OK_FILE, q, 20, "I", 3)
+    norm = m.find(1, 1)
+    for field, at, value in (("type", 12, 1), ("group", 16, 32), ("matrices", 20, 2), ("columns", 32, 2)):
+        yield t(f"M44b {field} of a vector", OK_FILE, norm, at, "I", value)
     yield t("M44 reserved field of a tensor", OK_EITHER, q, 60, "I", 1)
     for label, count in (("0", 0), ("one less", m.n_tensors - 1), ("one more", m.n_tensors + 1),
                          ("2^32-1", 0xFFFFFFFF)):
@@ -138,6 +176,11 @@ def tensor_kinds(good):
     yield "M40 NaN in a norm", OK_FILE, bytes(bad.raw)
     struct.pack_into("<f", bad.raw, bad.data(norm), float("inf"))
     yield "M40b infinity in a norm", OK_FILE, bytes(bad.raw)
+    small = Mote(good)
+    n = small.field(q, 48, "Q")
+    struct.pack_into(f"<{n // 4}I", small.raw, small.data(q), *[1] * (n // 4))
+    small.tensor(q, 56, "I", crc32c(small.raw[small.data(q):small.data(q) + n]))
+    yield "M41 a matrix of denormals", (0,), small.sealed()
 
 
 LAYER_FIELDS = [("attention kind", 0, "I", 7, OK_EITHER), ("heads 0", 4, "I", 0, OK_FILE),
@@ -199,8 +242,21 @@ def flip_kinds(good, count):
         yield f"M37 index bit {bit}", OK_EITHER, bytes(raw)
 
 
+def json_kinds(good):
+    """The JSON header is for other tools: only verify looks at it."""
+    m = Mote(good)
+    for label, text in (("M45b metadata twice", b'{"__metadata__":{},"__metadata__":{},'),
+                        *((f"M47 nested {n}", b'{"a":' + b"[" * n) for n in (65, 1000))):
+        raw = bytearray(good)
+        raw[8:8 + min(len(text), m.at - 8)] = text[:m.at - 8]
+        yield label, OK_FILE, bytes(raw)
+    deep = b'{"a":' + b"[" * (200_000 - 13)
+    yield "M47b nested 200,000", OK_FILE, struct.pack("<Q", len(deep)) + deep + good[m.at:]
+
+
 def kinds(good, every=False):
     yield from frame_kinds(good)
+    yield from string_kinds(good)
     yield from tensor_kinds(good)
     yield from record_kinds(good)
     yield from cut_kinds(good, every)
@@ -216,6 +272,7 @@ def verify_kinds(good, every=False):
         bit = rng.randrange((len(good) - begin) * 8)
         raw[begin + bit // 8] ^= 1 << bit % 8
         yield f"M36 data bit {bit}", OK_FILE, bytes(raw)
+    yield from json_kinds(good)
     text = bytearray(good)
     text[8 + 12] ^= 1
     yield "M36b JSON bit", OK_FILE, bytes(text)

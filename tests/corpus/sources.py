@@ -141,10 +141,25 @@ def poison(value):
     return make
 
 
-def many_empty(head):
-    data_end = max(e["data_offsets"][1] for k, e in head.items() if k != "__metadata__")
-    for i in range(1_000_000):
-        head[f"t{i}"] = {"dtype": "F32", "shape": [0], "data_offsets": [data_end, data_end]}
+def many_empty(path):
+    """Written in pieces: what a process takes at most counts what its parent took."""
+    head, data = header_of(path)
+    piece = ', "t%%d": {"dtype": "F32", "shape": [0], "data_offsets": [%d, %d]}' % (len(data), len(data))
+    begin = json.dumps(head)[:-1].encode()
+    with open(path / "model.safetensors", "wb") as f:
+        f.write(bytes(8) + begin)
+        for at in range(0, 1_000_000, 1000):
+            f.write("".join(piece % i for i in range(at, at + 1000)).encode())
+        f.write(b"}")
+        n = f.tell() - 8
+        f.write(data)
+        f.seek(0)
+        f.write(struct.pack("<Q", n))
+
+
+def two_shards(path):
+    """Both hold every tensor."""
+    (path / "part-2.safetensors").write_bytes((path / "part-1.safetensors").read_bytes())
 
 
 SAFETENSORS = [
@@ -170,6 +185,11 @@ SAFETENSORS = [
     ("S21 name twice", FILE, text_edit(lambda s: s[:-1] + ', "model.norm.weight": ' +
                                        json.dumps(json.loads(s)["model.norm.weight"]) + "}")),
     ("S22 field twice", FILE, text_edit(lambda s: s.replace('"dtype"', '"dtype": "F32", "dtype"', 1))),
+    ("S23 empty tensor at the offset of another", FILE, edit(lambda h: h.update(none={
+        "dtype": "F32", "shape": [0], "data_offsets": [0, 0]}))),
+    ("S25 unknown field", (0, 3), set_entry(colour="red")),
+    ("S28 blanks before the header", FILE, text_edit(lambda s: "  " + s)),
+    ("S28b blanks behind it", (0,), text_edit(lambda s: s + " " * 999)),
     ("S24 rank 100", FILE, set_entry(shape=[1] * 99 + [32])),
     ("S26 metadata not text", FILE, edit(lambda h: h.update(__metadata__={"a": 1}))),
     ("S27 nested 200,000", FILE, text_edit(lambda s: '{"__metadata__": ' + "[" * 200_000)),
@@ -190,17 +210,18 @@ SAFETENSORS = [
     ("S36g shard FIFO", IO, index(lambda n, p: n.update({next(iter(n)): "part-2.safetensors"}), [fifo_shard])),
     ("S36h shard link to another file", IO, index(lambda n, p: n.update({next(iter(n)): "part-2.safetensors"}), [outside_link])),
     ("S37 shard missing", IO, shard("part-9.safetensors")),
+    ("S38 tensor in two shards", (0, 3), index(lambda n, p: n.update({next(iter(n)): "part-2.safetensors"}), [two_shards])),
     ("S39 tensor not in its shard", FILE, index(lambda n, p: n.update({"no.such.weight": "part-1.safetensors"}))),
     ("S40 pickle", EITHER, only("pytorch_model.bin", b"\x80\x02}q\0.")),
     ("S40b zip", EITHER, only("model.pt", b"PK\3\4" + bytes(30))),
     ("S41 FP8 weight", EITHER, set_entry(dtype="F8_E4M3")), ("S41b I32 weight", EITHER, set_entry(dtype="I32")),
     ("S42 LFS pointer", FILE, whole(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")),
-    ("S43 weight missing", FILE, edit(lambda h: h.pop("model.norm.weight") and None)),
+    ("S46 weight missing", FILE, edit(lambda h: h.pop("model.norm.weight") and None)),
     ("S44 NaN weight", FILE, poison(float("nan"))), ("S44b infinite weight", FILE, poison(float("inf"))),
     ("S45 a tensor of another shape", FILE, edit(lambda h: h["model.norm.weight"].update(shape=[16, 2]))),
 ]
 
-SLOW_SAFETENSORS = [("S43b a million empty tensors", (0, 3), edit(many_empty))]
+SLOW_SAFETENSORS = [("S43 a million empty tensors", (3,), many_empty)]
 
 
 def header_data(text):
@@ -468,6 +489,8 @@ GGUF = [
     ("G06 value type 77", FILE, gguf(lambda: tiny.gguf(keys=[("x", 77, b"")] + tiny.gguf_keys()))),
     ("G07 nested arrays", FILE, gguf(lambda: tiny.gguf(keys=[("x", 9, struct.pack("<IQ", 9, 1) * 5000)] + tiny.gguf_keys()))),
     ("G08 array of 2^60", FILE, gguf(lambda: tiny.gguf(keys=[("x", 9, struct.pack("<IQ", 4, 1 << 60))] + tiny.gguf_keys()))),
+    ("G08b 200,000 empty strings", (0,), gguf(lambda: tiny.gguf(
+        keys=[("x", tiny.ARRAY, (tiny.STRING, [""] * 200_000))] + tiny.gguf_keys()))),
     ("G09 key twice", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("llama.block_count", tiny.U32, 1)]))),
     ("G10 alignment 0", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("general.alignment", tiny.U32, 0)]))),
     ("G10b alignment 3", FILE, gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + [("general.alignment", tiny.U32, 3)]))),
@@ -477,6 +500,7 @@ GGUF = [
     ("G12e hidden a float", FILE, key("llama.embedding_length", 32.0, tiny.F32)),
     ("G13 tensor rank 5", FILE, tensor(1, dims=[32, 1, 1, 1, 1])), ("G13b dimension 0", FILE, tensor(1, dims=[0])),
     ("G13c dimensions wrap", FILE, tensor(0, dims=[1 << 33, 1 << 33])), ("G13d dimension 2^63", FILE, tensor(1, dims=[1 << 63])),
+    ("G13e row of half a block", FILE, tensor(0, dims=[tiny.HIDDEN // 2, tiny.VOCAB * 2], kind=8)),
     ("G14 tensor type 99", EITHER, tensor(0, kind=99)), ("G14b IQ2 type", UNSUPPORTED, tensor(0, kind=16)),
     ("G15 tensor twice", FILE, tensor(1, name="token_embd.weight")), ("G15b tensor missing", EITHER, tensor(1, name="nothing.weight")),
     ("G16 offset beyond file", FILE, gguf(lambda: tiny.gguf(offsets={2: 1 << 40}))),

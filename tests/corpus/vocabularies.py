@@ -29,6 +29,7 @@ JSON = [
     ("T10b merges absent", FILE, tok(lambda t: t["model"].pop("merges") and None)),
     ("T11c merge with two blanks", FILE, model(merges=["h e l"])),
     ("T11d merge of numbers", FILE, model(merges=[[1, 2]])), ("T11e merge an object", FILE, model(merges=[{"h": "e"}])),
+    ("T19 added token that begins another", TAKEN, tok(lambda t: t["added_tokens"][1].update(content="<|end|>x"))),
     ("T16 merges that feed on each other", FILE, merges(600)),  # more entries than rows
     ("T17 one merge 100,000 times", FILE, model(merges=[["h", "e"]] * 100_000)),
     ("T18f added token of 300 bytes", UNSUPPORTED, added(content="x" * 300)),
@@ -174,6 +175,8 @@ SPM = [
     ("P03 score NaN", FILE, spm(pieces=nan_score)), ("P03b score infinite", FILE, spm(pieces=lambda e: e.__setitem__(260, piece("h", float("inf"))))),
     ("P04 type 9", FILE, spm(pieces=lambda e: e.__setitem__(260, piece("h", -1.0, 9)))), ("P04b type 2^60", FILE, spm(pieces=lambda e: e.__setitem__(260, piece("h", -1.0, 1 << 60)))),
     ("P05 entry no UTF-8", FILE, spm(pieces=lambda e: e.__setitem__(260, field(1, b"\xff\xfe") + field(2, -1.0)))),
+    *((f"T12 byte token {t}", FILE, spm(pieces=lambda e, t=t: e.__setitem__(10, piece(t, 0.0, 6))))
+      for t in ("<0x-1>", "<0xGG>", "<0x1>", "<0x100>", "0x07")),
     ("P06 unknown id beyond", FILE, spm(train=[(40, 99999)])), ("P06b no unknown token", UNSUPPORTED, spm(train=[(40, (1 << 64) - 1)])),
     ("P06c bos beyond", FILE, spm(train=[(41, 1 << 30)])), ("P07 word model", UNSUPPORTED, spm(train=[(3, 3)])), ("P07b model type 2^40", UNSUPPORTED, spm(train=[(3, 1 << 40)])),
     ("P08 charsmap cut", FILE, spm(norm=[(2, b"\x00\xb4\x02\x00\x00")])), ("P08b charsmap of nonsense", FILE, spm(norm=[(2, struct.pack("<I", 1 << 30) + b"x" * 64)])),

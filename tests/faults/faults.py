@@ -15,8 +15,9 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "cli"))
+sys.path[:0] = [os.path.join(HERE, "..", "cli"), os.path.join(HERE, "..")]
 import frame  # noqa: E402
+import soak  # noqa: E402
 from frame import MOTE, SLOW, Skip, test  # noqa: E402
 
 EVERY = "--all" in sys.argv
@@ -74,18 +75,20 @@ def hook(m):
 
 def inject(m, kind, hows, few, codes):
     """Each scenario with each of its calls failing in each of these ways."""
-    report = m.folder / "calls"
+    report, faults, sites = m.folder / "calls", 0, []
     for name, args, text, made in scenarios(m):
         env = {"LD_PRELOAD": str(hook(m)), "MOTE_FAULT_REPORT": str(report), "OPENBLAS_NUM_THREADS": "1",
                "MOTE_FAULT": f"{kind} 0 0"}
         code, good, err = run(args, text, env)
         assert code == 0, f"{name}: exit {code}: {err}"
         n = int(report.read_text())
+        sites.append(f"{name} {n}")
         if made:
             made.unlink()
         for how in hows:
             for k in sample(n, few):
                 env["MOTE_FAULT"] = f"{kind} {k} {how}"
+                faults += 1
                 label = f"{name}, {kind} {k} of {n}, {errno.errorcode.get(how, 'short')}"
                 code, out, err = run(args, text, env)
                 if code == 0 and out.startswith(b'{"error"'):
@@ -98,6 +101,7 @@ def inject(m, kind, hows, few, codes):
                     assert there == (code == 0), f"{label}: exit {code}, file {there}"
                 left = [f for f in os.listdir(m.folder) if f.startswith(".mote-")]
                 assert not left, f"{label}: left {left}"
+    print(f"# {kind}: {faults} faults; calls: {', '.join(sites)}")
 
 
 @test
@@ -193,6 +197,47 @@ def reader_that_goes_ends_it_quietly(m):
     assert p.wait(60 * SLOW) == 141 and not err, f"exit {p.returncode}: {err}"
 
 
+# ---- signals ------------------------------------------------------------------------------------
+
+
+@test
+def signals_at_any_moment(m):
+    """Load, prompt, answer, conversion: it ends with 130 or 143, what it said till then is right, nothing is
+    left behind."""
+    made = m.folder / "signal.mote"
+    long = "a b c " * 600
+    phases = {"load": ["run", m.wide, "--raw", "-p", "a", "-n", 1, "--check", "--temp", 0],
+              "prompt": ["run", m.wide, "--raw", "-p", long, "-n", 1, "-c", 8192, "-b", 16, "--temp", 0],
+              "answer": ["run", m.wide, "--raw", "-p", "a", "-n", 1500, "--ignore-eos", "--temp", 0],
+              "convert": ["convert", m.hub, "-o", made, "--type", "q4"]}
+    seen, slowest = {}, 0.0
+    for name, args in phases.items():
+        args = [MOTE, *map(str, args), "-q", *(["-t", "2"] if name != "convert" else [])]
+        begin = time.monotonic()
+        good = subprocess.run(args, check=True, stdout=subprocess.PIPE).stdout
+        whole = time.monotonic() - begin
+        made.unlink(missing_ok=True)
+        for i in range(200 if EVERY else 6):
+            p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            time.sleep(numbers.uniform(0, whole))
+            p.send_signal((signal.SIGINT, signal.SIGTERM)[i % 2])
+            begin = time.monotonic()
+            out, err = p.communicate(timeout=60 * SLOW)
+            slowest = max(slowest, time.monotonic() - begin)
+            early = (-signal.SIGINT, -signal.SIGTERM)[i % 2]  # main has not begun
+            assert p.returncode in (0, (130, 143)[i % 2], early), f"{name}: exit {p.returncode}: {err[-200:]}"
+            said = out.rstrip(b"\n")
+            said = said[:-3] if said.endswith("\ufffd".encode()) else said  # the beginning of a character
+            assert good.startswith(said) and b"error" not in err, f"{name}: {out!r} {err!r}"
+            if made.exists():  # whole; the signal may come between its rename and the end
+                assert name == "convert" and run(["verify", made])[0] == 0, f"{name}: exit {p.returncode}"
+            assert made.exists() or name != "convert" or p.returncode, "no file"
+            made.unlink(missing_ok=True)
+            assert not [f for f in os.listdir(m.folder) if f.startswith(".mote-")], name
+            seen[p.returncode] = seen.get(p.returncode, 0) + 1
+    print(f"# signals: exit codes {seen}, the longest wait {slowest * 1000:.0f} ms")
+
+
 # ---- files that change --------------------------------------------------------------------------
 
 
@@ -214,6 +259,52 @@ def file_that_shrinks_while_mapped(m):
         assert p.returncode == 0 or len(err.splitlines()) == 1, err
         codes.add(p.returncode)
     assert 4 in codes, f"it was never cut in time: {codes}"
+
+
+@test
+def file_that_is_replaced_or_written_to_while_mapped(m):
+    """Another file under its name: nothing changes. Other bytes in its place: another text, or an error."""
+    path, args = m.folder / "changes.mote", ["--raw", "-p", "a", "-n", 800, "-q", "--ignore-eos", "--temp", 0]
+    shutil.copy(m.wide, path)
+    good = run(["run", path, *args])
+    for i in range(40 if EVERY else 4):
+        shutil.copy(m.wide, path)
+        p = subprocess.Popen([MOTE, "run", str(path), *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             bufsize=0)
+        first = p.stdout.read(1)
+        if i % 2:
+            os.replace(shutil.copy(m.good, m.folder / "new.mote"), path)
+        else:
+            with open(path, "r+b") as f:
+                n = path.stat().st_size
+                f.write(numbers.getrandbits(8 * n).to_bytes(n, "little") if i % 4 else bytes(n))
+        out, err = p.communicate(timeout=60 * SLOW)
+        if i % 2:
+            assert (p.returncode, first + out) == good[:2], f"replaced: exit {p.returncode}: {err}"
+        else:
+            assert p.returncode in (0, 3, 4) and len(err.splitlines()) == (p.returncode != 0), (p.returncode, err)
+
+
+@test
+def source_that_shrinks_while_it_is_converted(m):
+    made = m.folder / "shrunk.mote"
+    for i in range(60 if EVERY else 6):
+        folder = m.folder / "shrinking"
+        shutil.copytree(m.hub, folder)
+        source = folder / "model.safetensors"
+        if i % 2:
+            source = shutil.copy(m.gguf, folder / "m.gguf")
+        args = [MOTE, "convert", str(source if i % 2 else folder), "-o", str(made), "-q"]
+        p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(numbers.uniform(0, 0.03 * SLOW))
+        os.truncate(source, numbers.choice([0, 100, 4096, 50000]))
+        _, err = p.communicate(timeout=60 * SLOW)
+        assert p.returncode in (0, 3, 4, 6) and len(err.splitlines()) == (p.returncode != 0), (p.returncode, err)
+        assert made.exists() == (p.returncode == 0), f"exit {p.returncode}, file {made.exists()}"
+        if made.exists():
+            assert run(["verify", made])[0] == 0
+            made.unlink()
+        shutil.rmtree(folder)
 
 
 # ---- surroundings -------------------------------------------------------------------------------
@@ -258,6 +349,40 @@ def small_address_space(m):
     assert ("run", 0) in codes and ("run", 5) in codes, codes
 
 
+def memory_group():
+    """A group with a limit of memory that can be set: (folder, name of the file with the limit)."""
+    for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = pathlib.Path(root, f"mote-faults-{os.getpid()}")
+        try:
+            folder.mkdir()
+        except OSError:
+            continue
+        if (folder / limit).exists() and os.access(folder / limit, os.W_OK):
+            return folder, limit
+        folder.rmdir()
+    raise Skip("no writable memory cgroup")
+
+
+@test
+def memory_of_a_group(m):
+    """A run that the group has no room for is refused before it begins; one that it has room for is not killed."""
+    if SLOW > 1:
+        raise Skip("sanitizers take more memory")
+    folder, limit = memory_group()
+    try:
+        args = ["run", m.wide, "--raw", "-p", "a", "-n", 2, "-q", "-c", 8192, "-b", 4096, "-t", 1]
+        plan = frame.out_json("plan", m.wide, "--json", "-c", 8192, "-b", 4096, "-t", 1)["memory"]
+        need, codes = plan["total"] + plan["file"], []
+        for share, wanted in ((0.5, {5}), (0.9, {5}), (1.6, {0})):
+            (folder / limit).write_text(str(int(need * share) + (6 << 20) * (share > 1)))
+            p = subprocess.run(["sh", "-c", f'echo $$ > "{folder}/cgroup.procs" && exec "$@"', "sh", MOTE, *map(str, args)],
+                               capture_output=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+            check(f"{share} of {need} bytes", (p.returncode, None, p.stderr.decode()), wanted)
+            codes.append(p.returncode)
+    finally:
+        folder.rmdir()
+
+
 @test
 def file_size_limit(m):
     for name, args, text, made in scenarios(m):
@@ -282,6 +407,13 @@ def locales_change_nothing(m):
 
 
 @test
+def memory_stays_flat(m):
+    text, wrong = soak.soak(m, 5000 if EVERY else 400)
+    print(f"# {text}")
+    assert not wrong, wrong
+
+
+@test
 def odd_surroundings(m):
     """No home, no place to stand, a strict umask, no environment at all."""
     gone = m.folder / "gone"
@@ -294,6 +426,31 @@ def odd_surroundings(m):
     code = subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", MOTE, "convert", str(m.hub), "-o", str(out),
                            "-q"]).returncode
     assert code == 0 and out.stat().st_mode & 0o777 == 0o600, oct(out.stat().st_mode)
+
+
+@test
+def conversions_repeat(m):
+    """Any place, day and number of threads: the same bytes."""
+    good = m.good.read_bytes()
+    other = m.folder / "elsewhere" / "hub"
+    shutil.copytree(m.hub, other)
+    os.utime(other / "config.json", (0, 0))
+    for env in ({"TZ": "Asia/Tokyo"}, {"OPENBLAS_NUM_THREADS": "3", "LC_ALL": "C"}, {"HOME": "/nowhere"}):
+        out = m.folder / "elsewhere" / "again.mote"
+        assert run(["convert", other, "-o", out, "-q", "--type", "f32", "--force"], env=env)[0] == 0
+        assert out.read_bytes() == good, env
+
+
+@test
+def only_these_libraries(m):
+    """What the program is linked with: libc, cJSON, utf8proc and OpenBLAS, with what the last one needs."""
+    if SLOW > 1 or not shutil.which("ldd"):
+        raise Skip("no ldd, or the libraries of a sanitizer")
+    known = ("linux-vdso", "ld-linux", "/ld-", "libc.", "libm.", "libpthread.", "libcjson.", "libutf8proc.", "libopenblas",
+             "libgfortran.", "libquadmath.", "libgcc_s.")
+    lines = subprocess.run(["ldd", MOTE], capture_output=True, text=True).stdout.splitlines()
+    odd = [line for line in lines if not any(k in line for k in known)]
+    assert lines and not odd, odd
 
 
 # ---- checksums ----------------------------------------------------------------------------------

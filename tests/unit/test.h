@@ -23,6 +23,11 @@ bool test_check(bool ok, const char *file, int line, const char *text);
 void test_skip(const char *why);
 /* A folder for scratch files of this run, removed at its end. */
 const char *test_folder(void);
+/* How often to do what one wants to do often: $MOTE_TEST_ALL asks for all. */
+static inline size_t test_times(size_t few, size_t all)
+{
+    return getenv("MOTE_TEST_ALL") ? all : few;
+}
 /* Reference data: $GOLDENS or ../shared/goldens; NULL when there is none (then skip). */
 const char *test_goldens(void);
 /* The same pseudo-random numbers everywhere: splitmix64. */

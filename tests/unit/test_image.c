@@ -86,6 +86,41 @@ TEST(utf8_is_checked_strictly)
         CHECK(mote_utf8_valid(cases[i].text, strlen(cases[i].text)) == cases[i].valid);
 }
 
+/* By arithmetic: the number that the bytes say, as long as it must be, and no surrogate. */
+static bool is_character(const uint8_t *p, size_t n)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t want = p[0] < 0x80       ? 1
+                  : p[0] >> 5 == 6  ? 2
+                  : p[0] >> 4 == 14 ? 3
+                  : p[0] >> 3 == 30 ? 4
+                                    : 0;
+    uint32_t c = want > 1 ? p[0] & (0x7fu >> want) : p[0];
+    for (size_t i = 1; i < n; i++) {
+        if (p[i] >> 6 != 2)
+            return false;
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    return want == n && c >= least[n] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff);
+}
+
+TEST(utf8_of_every_first_byte_is_checked_at_the_bounds_of_the_others)
+{
+    static const uint8_t edges[] = {0x00, 0x7f, 0x80, 0x81, 0x8f, 0x90,
+                                    0x9f, 0xa0, 0xbe, 0xbf, 0xc0, 0xff};
+    enum { N = sizeof edges };
+    for (unsigned first = 0; first < 256; first++)
+        for (size_t i = 0; i < N * N * N; i++) {
+            uint8_t p[] = {(uint8_t)first, edges[i / N / N], edges[i / N % N], edges[i % N]};
+            for (size_t n = first < 0x80 ? 1 : 2; n <= (first < 0x80 ? 1 : 4); n++) {
+                bool one = is_character(p, n), apart = false;
+                for (size_t k = 2; k < n; k++) /* a shorter one, and ASCII */
+                    apart |= is_character(p, k) && p[n - 1] < 0x80 && (k == n - 1 || p[k] < 0x80);
+                CHECK(mote_utf8_valid((const char *)p, n) == (one || apart));
+            }
+        }
+}
+
 TEST(image_of_every_type_opens_and_verifies)
 {
     for (int type = 0; type < MOTE_TYPES; type++) {

@@ -67,7 +67,7 @@ TEST(pools_start_and_stop)
 {
     atomic_uint n = 0;
     unsigned wanted = 0;
-    for (uint32_t i = 0; i < 500; i++) {
+    for (uint32_t i = 0; i < test_times(500, 10000); i++) {
         uint32_t n_threads = 2 + i % 3;
         mote_pool *p = mote_pool_new(n_threads, NULL);
         REQUIRE(p != NULL);

@@ -1,5 +1,6 @@
 /* test_state.c: saved sessions: they go on with the same bits, and bad ones are refused. */
 #include "include/mote_host.h"
+#include "loader/image.h"
 #include "tests/unit/test.h"
 #include "tests/unit/tiny.h"
 
@@ -106,4 +107,39 @@ TEST(bad_states_are_refused)
     free(s), free(small), free(q8), free(foreign), free(state);
     tiny_close(&t);
     tiny_close(&other);
+}
+
+/* Every word of the header changed and the checksum right again, so that the fields themselves are
+ * looked at; those of the ids too. */
+TEST(sealed_states_with_odd_fields_are_refused)
+{
+    static const uint32_t odd[] = {0, 1, 2, 36, 38, 97, 0x7fffffff, 0x80000000, 0xffffffff};
+    enum { CRC_AT = 16, WORDS = 64 / 4 };
+    tiny_opts to = tiny_defaults();
+    tiny_model t;
+    mote_error err;
+    size_t bytes;
+    int32_t ids[N_CTX];
+    REQUIRE(tiny_open(&t, &to, NULL));
+    uint8_t *state = state_of(&t, MOTE_KV_F16, &bytes), *bad = malloc(bytes);
+    mote_session *s = fresh(&t, MOTE_KV_F16, N_CTX);
+    for (size_t at = 0; at < WORDS + N_BEFORE; at++)
+        for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+            uint32_t zero = 0;
+            memcpy(bad, state, bytes);
+            memcpy(bad + 4 * at, &odd[i], 4);
+            memcpy(bad + CRC_AT, &zero, 4);
+            bool same = memcmp(bad + 4 * at, state + 4 * at, 4) == 0;
+            bool good_id = at >= WORDS && odd[i] < 80;
+            uint32_t crc = mote_crc32c(0, bad, bytes);
+            memcpy(bad + CRC_AT, &crc, 4);
+            mote_status got = mote_session_restore(s, ids, bad, bytes, &err);
+            if (at == CRC_AT / 4 || same || good_id)
+                CHECK(got == MOTE_OK);
+            else
+                CHECK(got == MOTE_ERR_FILE || got == MOTE_ERR_UNSUPPORTED || got == MOTE_ERR_LIMIT);
+        }
+    CHECK(mote_session_restore(s, ids, state, bytes, &err) == MOTE_OK);
+    free(s), free(bad), free(state);
+    tiny_close(&t);
 }

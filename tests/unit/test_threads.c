@@ -1,5 +1,6 @@
 /* test_threads.c: one model, many threads. The point is `make tsan`, which sees every access. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "include/mote_host.h"
@@ -15,6 +16,7 @@ typedef struct shared {
     const mote_model *model;
     const char *path;
     uint64_t hash;
+    size_t rounds;
     atomic_int good, stop;
 } shared;
 
@@ -60,23 +62,32 @@ TEST(sessions_on_many_threads_share_a_model)
 
 /* ---- one file ------------------------------------------------------------------------------- */
 
-static void *load_file(void *arg)
+static bool load_once(const shared *s, bool run)
 {
-    shared *s = arg;
     mote_file file;
     mote_image image;
     mote_model *m = NULL;
     mote_model_opts mo = {.isa = NULL};
     mote_error err;
     if (mote_file_map(&file, s->path, &err))
-        return NULL;
+        return false;
     size_t need =
         mote_image_open(&image, file.base, file.bytes, &err) ? 0 : mote_model_bytes(&image, &err);
     void *memory = need ? mote_host_alloc(need) : NULL;
-    if (memory && !mote_model_init(&m, memory, need, &image, &mo, &err) && hash_text(m) == s->hash)
-        atomic_fetch_add(&s->good, 1);
+    bool good = memory && !mote_model_init(&m, memory, need, &image, &mo, &err) &&
+                (!run || hash_text(m) == s->hash);
     mote_host_free(memory);
     mote_file_unmap(&file);
+    return good;
+}
+
+static void *load_file(void *arg)
+{
+    shared *s = arg;
+    for (size_t i = 0; i < s->rounds; i++)
+        if (!load_once(s, i % 100 == 0))
+            return NULL;
+    atomic_fetch_add(&s->good, 1);
     return NULL;
 }
 
@@ -92,7 +103,7 @@ TEST(many_threads_load_one_file)
     bool written = f && fwrite(image, 1, bytes, f) == bytes;
     free(image);
     REQUIRE(f && fclose(f) == 0 && written && tiny_open(&t, &o, NULL));
-    shared s = {.path = path, .hash = hash_text(t.model)};
+    shared s = {.path = path, .hash = hash_text(t.model), .rounds = test_times(4, 1000)};
     on_threads(MAX_THREADS, load_file, &s);
     tiny_close(&t);
 }
@@ -135,5 +146,69 @@ TEST(another_thread_cancels_a_run)
     pthread_join(other, NULL);
     free(session);
     mote_pool_free(pool);
+    tiny_close(&t);
+}
+
+typedef struct moment {
+    shared *s;
+    size_t turns;
+} moment;
+
+/* Lets some time pass, then says stop. */
+static void *stop_later(void *arg)
+{
+    moment *m = arg;
+    for (size_t i = 0; i < m->turns; i++)
+        sched_yield();
+    atomic_store(&m->s->stop, 1);
+    return NULL;
+}
+
+/* Prompt and answer are cancelled at any moment: then the session holds whole rows, and what they
+ * are is right: it goes on with the bits of one that was never stopped. */
+TEST(generations_are_cancelled_at_any_moment)
+{
+    tiny_opts o = tiny_defaults();
+    tiny_model t;
+    int32_t ids[40];
+    uint64_t random = 3;
+    unsigned n_cancelled = 0;
+    REQUIRE(tiny_open(&t, &o, NULL));
+    for (int32_t i = 0; i < 40; i++)
+        ids[i] = i * 11 % 80;
+    mote_session *session = tiny_session(t.model, &opts);
+    mote_session *other = tiny_session(t.model, &opts);
+    for (size_t i = 0, n = test_times(40, 2000); i < n; i++) {
+        shared s = {.model = t.model};
+        moment m = {&s, (size_t)(test_random(&random) % 60)};
+        mote_hooks hooks = {.user = &s, .cancel = is_stopped};
+        mote_generate_opts g = {.ids = ids, .n_ids = 40, .max_tokens = 20, .hooks = &hooks};
+        mote_finish finish = MOTE_FINISH_STOP;
+        pthread_t thread;
+        mote_session_rewind(session, 0);
+        REQUIRE(pthread_create(&thread, NULL, stop_later, &m) == 0);
+        if (i == 0) /* this one is stopped for certain */
+            pthread_join(thread, NULL);
+        CHECK(mote_generate(session, &g, &finish, NULL) == MOTE_OK);
+        if (i > 0)
+            pthread_join(thread, NULL);
+        CHECK(finish == MOTE_FINISH_CANCELLED || finish == MOTE_FINISH_LENGTH);
+        n_cancelled += finish == MOTE_FINISH_CANCELLED;
+        uint32_t length = mote_session_length(session);
+        if (length >= 40)
+            continue;
+        mote_session_rewind(other, 0);
+        for (uint32_t pos = 0; pos <= length; pos++) {
+            mote_row row = {ids[pos], pos, other, true};
+            CHECK(mote_forward(other, &row, 1, NULL, NULL, NULL) == MOTE_OK);
+        }
+        mote_row row = {ids[length], length, session, true};
+        CHECK(mote_forward(session, &row, 1, NULL, NULL, NULL) == MOTE_OK);
+        CHECK(memcmp(mote_session_logits(session, 0), mote_session_logits(other, 0),
+                     80 * sizeof(float)) == 0);
+    }
+    CHECK(n_cancelled > 0);
+    free(session);
+    free(other);
     tiny_close(&t);
 }

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/convert/tok.h"
 #include "tools/convert/source.h"
+#include "tools/convert/tok.h"
+#include "tools/convert/tok_draft.h"
 
 enum { SPM_UNIGRAM = 1, SPM_BPE = 2 };
 
@@ -105,7 +106,8 @@ static bool read_piece(spm *s, message m)
             s->types[i] = f.value <= TOK_TYPE_BYTE ? (int32_t)f.value : 0;
         }
     s->user_defined |= s->types[i] == TOK_TYPE_USER;
-    return !m.bad && s->types[i] > 0;
+    bool no_byte = s->types[i] == TOK_TYPE_BYTE && draft_byte_token(s->pieces[i]) < 0;
+    return !m.bad && s->types[i] > 0 && !no_byte;
 }
 
 static bool read_training(spm *s, message m)
