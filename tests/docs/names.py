@@ -12,7 +12,7 @@ import sys
 from pages import BUILD, ROOT, blocks, pages
 
 SKIPPED = ("build", "models", ".git", "__pycache__")
-ELSEWHERE = {"llama2.c", "story.c", "story.h", "rows_neon.c"}  # a project, outputs, what is not there
+ELSEWHERE = {"llama2.c", "mote.c", "story.c", "story.h", "rows_neon.c"}  # a project, outputs, what is not there
 SOURCES = (".c", ".h", ".inc", ".py", ".sh", ".mk", ".S", ".in", "Makefile")
 
 
@@ -47,6 +47,8 @@ class Names:
         mote = str(BUILD / "mote")
         self.commands = set(re.findall(r"^  ([a-z]+) ", output(mote, "--help"), re.M))
         self.options = {c: options_of(output(mote, c, "--help")) for c in self.commands}
+        self.commands.add("help")
+        self.options["help"] = {"--man", "--completions"}
         self.options[""] = options_of(output(mote, "--help")) | {"--version"}
         scripts = "".join(t for f, t in self.text.items() if f.startswith(("tests", "tools", "bench")))
         self.any_option = set().union(*self.options.values()) | options_of(scripts)

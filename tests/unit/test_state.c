@@ -133,13 +133,13 @@ TEST(sealed_states_with_odd_fields_are_refused)
             bool good_id = at >= WORDS && odd[i] < 80;
             uint32_t crc = mote_crc32c(0, bad, bytes);
             memcpy(bad + CRC_AT, &crc, 4);
-            mote_status got = mote_session_restore(s, ids, bad, bytes, &err);
+            mote_status got = mote_session_restore(s, ids, bad, bytes, NULL, &err);
             if (at == CRC_AT / 4 || same || good_id)
                 CHECK(got == MOTE_OK);
             else
                 CHECK(got == MOTE_ERR_FILE || got == MOTE_ERR_UNSUPPORTED || got == MOTE_ERR_LIMIT);
         }
-    CHECK(mote_session_restore(s, ids, state, bytes, &err) == MOTE_OK);
+    CHECK(mote_session_restore(s, ids, state, bytes, NULL, &err) == MOTE_OK);
     free(s), free(bad), free(state);
     tiny_close(&t);
 }
