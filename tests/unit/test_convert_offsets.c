@@ -11,7 +11,7 @@
 #include "tools/convert/tok_draft.h"
 
 /* "begin-end begin-end ..." of a text's ids, without what the tokenizer adds. */
-static bool places(const small *s, const char *text, const char *want)
+static bool places_with(const small *s, unsigned flags, const char *text, const char *want)
 {
     int32_t ids[64];
     mote_span spans[64];
@@ -20,8 +20,8 @@ static bool places(const small *s, const char *text, const char *want)
     void *scratch = malloc(room);
     mote_error err;
     bool ok = scratch &&
-              !mote_encode(s->t, text, bytes, 0, NULL, 0, ids, 64, &n, scratch, room, &err) &&
-              !mote_token_spans(s->t, text, bytes, 0, ids, n, spans, scratch, room, &err);
+              !mote_encode(s->t, text, bytes, flags, NULL, 0, ids, 64, &n, scratch, room, &err) &&
+              !mote_token_spans(s->t, text, bytes, flags, ids, n, spans, scratch, room, &err);
     for (size_t i = 0, at = 0; ok && i < n; i++)
         at += (size_t)snprintf(got + at, sizeof got - at, "%s%zu-%zu", i ? " " : "", spans[i].begin,
                                spans[i].end);
@@ -29,6 +29,11 @@ static bool places(const small *s, const char *text, const char *want)
     if (strcmp(got, want) != 0)
         printf("  %s: %s, not %s\n", text, got, want);
     return ok && !strcmp(got, want);
+}
+
+static bool places(const small *s, const char *text, const char *want)
+{
+    return places_with(s, 0, text, want);
 }
 
 static char json[1 << 15];
@@ -125,6 +130,22 @@ TEST(offsets_of_word_pieces)
     CHECK(places(&s, "x\x01y.un", "0-3 3-4 4-6"));
     CHECK(places(&s, "\xea\xb0\x80\xcc\x81 un", "0-3 0-3 6-8")); /* decomposed */
     CHECK(places(&s, "\xe4\xb8\xad [U] \n[U]", "0-3 4-7 9-12"));
+    free(s.data);
+}
+
+/* What is put before a text is at its start, what is put behind it at its end. */
+TEST(offsets_of_what_is_added)
+{
+    small s;
+    REQUIRE(small_open(
+        &s,
+        "{\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{"
+        "\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},\"post_processor\":{"
+        "\"type\":\"BertProcessing\",\"cls\":[\"[C]\",1],\"sep\":[\"[S]\",2]},\"model\":{"
+        "\"type\":\"WordPiece\",\"unk_token\":\"[U]\",\"max_input_chars_per_word\":9,\"vocab\":{"
+        "\"[U]\":0,\"[C]\":1,\"[S]\":2,\"un\":3}},\"added_tokens\":[" ADDED("0", "[U]", "") "]}"));
+    CHECK(places_with(&s, MOTE_ENCODE_ADD_SPECIAL, "un un", "0-0 0-2 3-5 5-5"));
+    CHECK(places_with(&s, MOTE_ENCODE_ADD_SPECIAL, "", "0-0 0-0"));
     free(s.data);
 }
 

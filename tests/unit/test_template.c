@@ -118,6 +118,7 @@ static const struct {
      "H\xc3\xa9llo W\xc3\xb6rld"},
     {"{{ \"a,b,c\".split(\",\", 1) }} {{ \" a  b \".split() }} {{ \"xxaxx\".strip(\"x\") }}",
      "['a', 'b,c'] ['a', 'b'] a"},
+    {"{{ \"\\xa0\\x85x\\u3000\\x1f\"|trim }}{{ \"stra\\xdfe\"|upper }}", "xSTRASSE"},
     {"{{ ws|trim }}|{{ ws.lstrip() }}|{{ ws.rstrip() }}|", "x|x \n| \t x|"},
     {"{{ s.startswith(\"h\") }} {{ s.replace(\"l\", \"L\", 1) }} {{ s.find(\"w\") }} {{ "
      "\"-\".join(w) }}",
