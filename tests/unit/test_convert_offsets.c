@@ -198,3 +198,48 @@ TEST(offsets_of_wrong_ids)
     free(scratch);
     free(s.data);
 }
+
+/* The expected places are those of Python's tokenizers 0.23.3 for the same file. */
+TEST(offsets_after_normalizers)
+{
+    enum { N_TEXTS = 7 };
+    static const char *const texts[N_TEXTS] = {"  Ab A  ",
+                                               "a\314\201ba b\314\243\314\201",
+                                               "\357\275\201\302\275b",
+                                               "AxyB ba",
+                                               "\303\241 b",
+                                               "a  a",
+                                               "a\344\270\255a\001b"};
+    static const struct {
+        const char *json, *want[N_TEXTS];
+    } all[] = {
+        {UNIGRAM("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Strip\",\"strip_left\":true,"
+                 "\"strip_right\":true},{\"type\":\"Lowercase\"}]}",
+                 METASPACE),
+         {"2-3 3-4 4-6", "0-1 1-3 3-5 5-6 6-7 7-11", "0-3 0-5 5-6", "0-1 1-3 3-4 4-5 5-7",
+          "0-2 0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"Strip\",\"strip_left\":false,\"strip_right\":true}", METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6", "0-1 1-3 3-5 5-6 6-7 7-11", "0-3 0-5 5-6", "0-1 0-4 4-5 5-7",
+          "0-2 0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":"
+                 "\"StripAccents\"}]}",
+                 METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6 6-7 7-8", "0-1 3-5 5-6 6-7", "0-3 0-5 5-6", "0-1 0-4 4-5 5-7",
+          "0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"NFKD\"}", METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6 6-7 7-8", "0-1 1-3 3-5 5-6 6-7 7-11", "0-3 3-5 5-6",
+          "0-1 0-4 4-5 5-7", "0-2 0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"BertNormalizer\",\"clean_text\":false,\"handle_chinese_chars\":false,"
+                 "\"strip_accents\":true,\"lowercase\":false}",
+                 METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6 6-7 7-8", "0-1 3-5 5-6 6-7", "0-3 0-5 5-6", "0-1 0-4 4-5 5-7",
+          "0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        small s;
+        REQUIRE(small_open(&s, all[i].json));
+        for (size_t k = 0; k < N_TEXTS; k++)
+            CHECK(places(&s, texts[k], all[i].want[k]));
+        free(s.data);
+    }
+}
