@@ -45,7 +45,7 @@ def kernel(names, tier):
 NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
         ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
         ("tokenizer/offsets", [UNIT + ["test_convert_offsets"], PY + ["tests/cli/commands.py"], SEEDS]),
-        ("tokenizer/", [UNIT + ["test_convert_tokenizer", "tokenizer"], SEEDS, CORPUS + ["T"]]),
+        ("tokenizer/", [UNIT + ["test_convert"], SEEDS, CORPUS + ["T"]]),
         ("model/attention", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
         ("model/products", [UNIT + ["test_products", "test_generate", "test_experts"], BITS, UNIT + ["same_bits_features"], PY + ["tests/cli/embed.py"]]),
         ("model/", [UNIT + ["test_state", "test_sampler", "test_generate", "test_image", "test_experts"],

@@ -22,6 +22,10 @@ def merges(n):
     return tok(change)
 
 
+def norms(*parts):
+    return tok(lambda t: t.update(normalizer={"type": "Sequence", "normalizers": list(parts)}))
+
+
 JSON = [
     ("T08 id gap of 2^24 - 1", FILE, vocab(lambda v: v.update(qq=(1 << 24) - 1) or 1)),
     ("T08b id 2^24", FILE, vocab(lambda v: v.update(qq=1 << 24) or 1)),
@@ -51,6 +55,13 @@ JSON = [
     ("T27 vocabulary a list", FILE, model(vocab=["a", "b"])), ("T27b empty file", FILE, lambda p: (p / "tokenizer.json").write_text("") and None),
     ("T31 charsmap no base64", FILE, tok(lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "%%%%"}))),
     ("T31b charsmap cut", FILE, tok(lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "ALQCAACE"}))),
+    *((f"T34 normal form {form}", TAKEN, tok(lambda t, form=form: t.update(normalizer={"type": form}))) for form in ("NFC", "NFD", "NFKC", "NFKD")),
+    ("T34b two normal forms", UNSUPPORTED, norms({"type": "NFC"}, {"type": "NFD"})),
+    ("T34c BERT's behind another form", UNSUPPORTED, norms({"type": "NFC"}, {"type": "BertNormalizer", "lowercase": True})),
+    ("T34d the same form often", UNSUPPORTED, norms(*[{"type": "NFKC"}] * 4)), ("T34e too many", UNSUPPORTED, norms(*[{"type": "Strip"}] * 99)),
+    ("T34f replaces something else", UNSUPPORTED, norms({"type": "Replace", "pattern": {"Regex": " {3,}"}, "content": " "})),
+    ("T34g charsmap null", TAKEN, norms({"type": "Precompiled", "precompiled_charsmap": None})),
+    ("T34h charsmap a number", FILE, norms({"type": "Precompiled", "precompiled_charsmap": 7})),
     ("T32 Unigram entry without score", FILE, tok(lambda t: t.update(model={"type": "Unigram", "unk_id": 0, "vocab": [["a"]]}))),
     ("T32b Unigram unk_id beyond", FILE, tok(lambda t: t.update(model={"type": "Unigram", "unk_id": 9, "vocab": [["a", -1.0]]}))),
     ("T32c Unigram without unk_id", EITHER, tok(lambda t: t.update(model={"type": "Unigram", "unk_id": None, "vocab": [["a", -1.0]]}))),
