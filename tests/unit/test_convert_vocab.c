@@ -80,7 +80,7 @@ TEST(entries_of_users_are_found_in_texts_and_are_plain)
     tok_free(&t);
 }
 
-/* In a run of bytes that are no UTF-8 an id beyond the vocabulary is nothing, whatever lies there. */
+/* Among bytes that are no UTF-8 an id beyond the vocabulary is nothing, whatever lies there. */
 TEST(ids_beyond_the_vocabulary_are_no_bytes)
 {
     static char json[1 << 13];
