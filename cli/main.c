@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -116,8 +117,12 @@ static void on_end_signal(int number)
     _exit(128 + number);
 }
 
+/* Of threads that meet it together one tells it. */
 static void on_bus_error(int number)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&told))
+        pause(); /* till the process ends */
     static const char text[] = "mote: error: a mapped file changed or could not be read\n";
     ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
     (void)n, (void)number;

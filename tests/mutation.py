@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Are faults noticed? Seeded small faults (a bound off by one, a check dropped, a wrong constant or
 operator) are put one at a time into a copy of the tree; each is built and the tests that are near it are
-run. mutation.py [--count 100] [--seed 8] [--only PATH-PART] [--all]: --all also runs the slow suites on
-what the near ones let pass. Faults that change no object file are no faults and are drawn again."""
+run. mutation.py [--count 100] [--seed 8] [--only PATH-PART] [--retry FILE] [--all]: --retry draws nothing but
+tries what an earlier run printed as MISSED; --all also runs the slow suites on what the near ones let pass.
+Faults that change no object file are no faults and are drawn again; those that change nothing anyone is
+promised are in mutation_equal.txt with the reason, are shown and not counted."""
 import argparse
 import hashlib
 import os
@@ -42,19 +44,20 @@ def kernel(names, tier):
 # The first path that fits names the commands, the quickest first.
 NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
         ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
-        ("tokenizer/offsets", [PY + ["tests/cli/commands.py"], SEEDS]),
-        ("tokenizer/", [UNIT + ["test_convert_tokenizer", "tokenizer"], SEEDS]),
+        ("tokenizer/offsets", [UNIT + ["test_convert_offsets"], PY + ["tests/cli/commands.py"], SEEDS]),
+        ("tokenizer/", [UNIT + ["test_convert"], SEEDS, CORPUS + ["T"]]),
         ("model/attention", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
-        ("model/products", [UNIT + ["test_generate", "test_experts"], BITS, UNIT + ["same_bits_features"], PY + ["tests/cli/embed.py"]]),
+        ("model/products", [UNIT + ["test_products", "test_generate", "test_experts"], BITS, UNIT + ["same_bits_features"], PY + ["tests/cli/embed.py"]]),
         ("model/", [UNIT + ["test_state", "test_sampler", "test_generate", "test_image", "test_experts"],
                     SEEDS, CORPUS + ["M"], PY + ["tests/cli/plan.py"]]),
         ("tools/convert/json", [UNIT + ["test_convert_json"], SEEDS, CORPUS + ["C0"]]),
         ("tools/convert/safetensors", [CORPUS + ["S"], SEEDS]),
-        ("tools/convert/gguf", [CORPUS + ["G"], UNIT + ["test_convert"], SEEDS]),
+        ("tools/convert/gguf", [CORPUS + ["G"], UNIT + ["test_convert"], SEEDS, CORPUS + ["V"]]),
         ("tools/convert/llama2c", [CORPUS + ["L0"], CORPUS + ["llama2.c"], SEEDS]),
         ("tools/convert/config", [CORPUS + ["C"], CORPUS + ["config.json"], SEEDS]),
         ("tools/convert/tok_spm", [CORPUS + ["P"], UNIT + ["test_convert_tokenizer"], SEEDS]),
         ("tools/convert/tok_tik", [CORPUS + ["K"], UNIT + ["test_convert_tokenizer"], SEEDS]),
+        ("tools/convert/tok_vocab", [UNIT + ["test_convert_vocab", "test_convert_tokenizer"], CORPUS + ["V"], UNIT + ["test_convert"], SEEDS]),
         ("tools/convert/", [CORPUS + ["T"], UNIT + ["test_convert"], SEEDS]),
         ("cli/", [UNIT + ["test_cli"], SEEDS, PY + ["tests/cli/commands.py"]]),
         ("kernels/x86/matmul_q4", [kernel("matmul_q4*", "avx2")]),
@@ -100,6 +103,44 @@ def faults_of(path, kernel):
         m = re.match(r"( *if )(\(.*\))$", code)
         if m and n + 1 < len(lines) and re.match(r" *(return|break|continue)\b", lines[n + 1]):
             yield n, line, m[1] + "(0 && " + line[len(m[1]):] + ")"
+
+
+def same(fault, path, old, new):
+    """Is it this one, wherever the line is now?"""
+    return fault[0] == path and fault[2].strip() == old and fault[3].strip() == new
+
+
+def equals(groups):
+    """{fault: why nobody can notice it} of mutation_equal.txt: path, line, changed line, reason."""
+    why = {}
+    for block in (ROOT / "tests/mutation_equal.txt").read_text().split("\n\n")[1:]:
+        path, old, new, *reason = [line.strip() for line in block.strip().splitlines()]
+        found = [f for group in groups for f in group if same(f, path, old, new)]
+        if not found and any(path == f[0] for group in groups for f in group):
+            sys.exit(f"mutation.py: mutation_equal.txt: {path} has no such fault any more: {new}")
+        why.update({f: " ".join(reason) for f in found})
+    return why
+
+
+def retried(groups, name):
+    """The faults of another run's output that were missed."""
+    out = []
+    for line in pathlib.Path(name).read_text().splitlines():
+        m = re.match(r"MISSED (.*?):\d+: (.*?)  =>  (.*?)(  \[.*\])?$", line)
+        found = [f for group in groups for f in group if m and same(f, m[1], m[2].strip(), m[3].strip())]
+        if m and not found:
+            print(f"gone   {line[7:]}", flush=True)
+        out += found[:1]
+    return out
+
+
+def draw(groups, numbers):
+    """Three of five from the bounds checks."""
+    done = 0
+    while groups[0] or groups[1]:
+        group = groups[1] if groups[1] and (not groups[0] or done % 5 >= 3) else groups[0]
+        counts = yield group.pop(numbers.randrange(len(group)))
+        done += bool(counts)
 
 
 def candidates(only):
@@ -177,45 +218,54 @@ def try_fault(copy, fault, commands, limits):
         place.write_text(whole)
 
 
+def measure(copy, commands, limits, slack):
+    """Notes how long they may take: what they take without a fault, and more."""
+    for command in commands:
+        if tuple(command) not in limits:
+            begin = time.monotonic()
+            if copy.fails(command, 3600):
+                sys.exit(f"mutation.py: {command} fails without a fault")
+            limits[tuple(command)] = 20 + slack * (time.monotonic() - begin)
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--count", type=int, default=100)
     options.add_argument("--seed", type=int, default=8)
     options.add_argument("--only", default="")
+    options.add_argument("--retry", default="")
     options.add_argument("--all", action="store_true")
     options.add_argument("--cc", default="cc")
     options.add_argument("--slack", type=float, default=10)
     o = options.parse_args()
-    numbers = random.Random(o.seed)
     groups = candidates(o.only)
     print(f"{len(groups[0])} faults to draw from in bounds checks, {len(groups[1])} in kernels", flush=True)
-    caught, missed = 0, []
+    why = equals(groups)
+    faults = iter(retried(groups, o.retry)) if o.retry else draw(groups, random.Random(o.seed))
+    caught, missed, equal, limits, counts = 0, 0, 0, {}, None
     with tempfile.TemporaryDirectory(prefix="mote-mutation-") as folder:
         copy = Copy(folder, o.cc)
-        limits = {}
-        while (groups[0] or groups[1]) and caught + len(missed) < o.count:
-            done = caught + len(missed)
-            group = groups[1] if groups[1] and (not groups[0] or done % 5 >= 3) else groups[0]
-            fault = group.pop(numbers.randrange(len(group)))
-            commands = next(c for prefix, c in NEAR if fault[0].startswith(prefix)) + (FAR if o.all else [])
-            for command in commands:
-                if tuple(command) not in limits:  # what it takes without a fault
-                    begin = time.monotonic()
-                    if copy.fails(command, 3600):
-                        sys.exit(f"mutation.py: {command} fails without a fault")
-                    limits[tuple(command)] = 20 + o.slack * (time.monotonic() - begin)
-            by = try_fault(copy, fault, commands, limits)
-            if by is None:
-                continue
+        while caught + missed < o.count:
+            try:
+                fault = next(faults) if o.retry else faults.send(counts)
+            except StopIteration:
+                break
             path, n, line, changed = fault
-            if by:
-                caught += 1
+            commands = next(c for prefix, c in NEAR if path.startswith(prefix)) + (FAR if o.all else [])
+            counts = fault not in why
+            if counts:
+                measure(copy, commands, limits, o.slack)
+                by = try_fault(copy, fault, commands, limits)
+                counts = by is not None
+                if not counts:
+                    continue
+                caught, missed = caught + bool(by), missed + (not by)
             else:
-                missed.append(fault)
-            print(f"{'caught' if by else 'MISSED'} {path}:{n + 1}: {line.strip()}  =>  {changed.strip()}"
-                  f"{'  [' + by + ']' if by else ''}", flush=True)
-    print(f"{caught} of {caught + len(missed)} faults caught")
-    print(f"{caught} passed, {len(missed)} failed")
+                equal += 1
+            print(f"{'equal ' if not counts else 'caught' if by else 'MISSED'} {path}:{n + 1}: {line.strip()}  =>  "
+                  f"{changed.strip()}  [{why[fault] if not counts else by or 'nothing noticed'}]", flush=True)
+    print(f"{caught} of {caught + missed} faults caught, {equal} more change nothing that is promised")
+    print(f"{caught} passed, {missed} failed")
 
 
 if __name__ == "__main__":

@@ -126,6 +126,15 @@ static bool has_norm(const tok_header *h, unsigned kind)
     return false;
 }
 
+/* Is a blank put in front of a stretch of text, whatever it begins with? */
+static bool puts_blank(const tok_header *h)
+{
+    bool trims = false;
+    for (uint32_t i = 0; i < h->n_norms; i++)
+        trims |= h->norms[i].kind == TOK_NORM_TRIM && h->norms[i].param & TOK_TRIM_LEFT;
+    return h->prefix == TOK_PREFIX_ALWAYS || (h->prefix == TOK_PREFIX_UNLESS && trims);
+}
+
 /* Compares the characters of the segment with those that came out of it. */
 static void count_chars(cursor *c)
 {
@@ -372,7 +381,7 @@ static bool match_added(cursor *c, int32_t id, mote_span *span)
         if (a->id == (uint32_t)id &&
             (find_added(c, a, at, span) || find_added(c, a, skip_blanks(c, at), span))) {
             jump(c, span->end);
-            c->prefix = t->h->prefix == TOK_PREFIX_ALWAYS;
+            c->prefix = puts_blank(t->h);
             return true;
         }
     }
@@ -448,7 +457,7 @@ mote_status mote_token_spans(const mote_tokenizer *t, const char *text, size_t t
     tok_encoder e = {.t = t, .scratch = (uint8_t *)scratch + skew};
     e.scratch_bytes = scratch_bytes > skew ? scratch_bytes - skew : 0;
     cursor c = {.e = &e, .text = (const uint8_t *)text, .bytes = text_bytes};
-    c.prefix = t->h->prefix == TOK_PREFIX_ALWAYS;
+    c.prefix = puts_blank(t->h);
     bool adds = flags & MOTE_ENCODE_ADD_SPECIAL && n >= (size_t)t->h->n_before + t->h->n_after;
     size_t first = adds ? t->h->n_before : 0, last = n - (adds ? t->h->n_after : 0), n_lost = 0;
     for (size_t i = 0; i < n && !e.full; i++) {

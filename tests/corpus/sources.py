@@ -444,6 +444,10 @@ def key(name, value, kind=None):
     return gguf(make)
 
 
+def more(*keys):
+    return gguf(lambda: tiny.gguf(keys=tiny.gguf_keys() + list(keys)))
+
+
 def no_key(name):
     return gguf(lambda: tiny.gguf(keys=[k for k in tiny.gguf_keys() if k[0] != name]))
 
@@ -472,7 +476,36 @@ def bert(*more):
     return gguf(lambda: tiny.gguf(keys=keys))
 
 
+def experts():
+    """A Qwen2-MoE of two experts and a shared one, whose gate is a vector here."""
+    def make():
+        sizes = {"expert_count": 2, "expert_used_count": 1, "expert_feed_forward_length": tiny.FF,
+                 "expert_shared_feed_forward_length": tiny.FF}
+        keys = [(n.replace("llama.", "qwen2moe."), k, "qwen2moe" if v == "llama" else v) for n, k, v in tiny.gguf_keys()]
+        keys += [("qwen2moe." + n, tiny.U32, v) for n, v in sizes.items()]
+        tensors = []
+        for name, dims, kind, raw in tiny.gguf_tensors():
+            part = name.split(".")[-2]
+            if part in ("ffn_gate", "ffn_up", "ffn_down"):
+                tensors += [(name.replace(part, part + "_exps"), [*dims, 2], kind, raw * 2),
+                            (name.replace(part, part + "_shexp"), dims, kind, raw)]
+            else:
+                tensors.append((name, dims, kind, raw))
+            if part in ("attn_q", "attn_k", "attn_v"):
+                tensors.append((name.replace("weight", "bias"), dims[1:], 0, bytes(4 * dims[1])))
+        tensors += [("blk.0.ffn_gate_inp.weight", [tiny.HIDDEN, 2], 0, bytes(8 * tiny.HIDDEN)),
+                    ("blk.0.ffn_gate_inp_shexp.weight", [tiny.HIDDEN], 0, bytes(4 * tiny.HIDDEN))]
+        return tiny.gguf(keys=keys, tensors=tensors)
+    return gguf(make)
+
+
 GGUF = [
+    ("G21 scaling a number", UNSUPPORTED, more(("llama.rope.scaling.type", tiny.U32, 1))),
+    ("G21b scaling linear", (0,), more(("llama.rope.scaling.type", tiny.STRING, "linear"), ("llama.rope.scaling.factor", tiny.F32, 2.0))),
+    ("G22 scale that changes nothing", (0,), more(("llama.logit_scale", tiny.F32, 1.0))),
+    ("G22b scale", UNSUPPORTED, more(("llama.logit_scale", tiny.F32, 2.0))), ("G22c scale a text", UNSUPPORTED, more(("llama.logit_scale", tiny.STRING, "1"))),
+    ("G23 experts and a shared one", (0,), experts()),
+    ("G10c alignment as ever", (0,), more(("general.alignment", tiny.U32, 32))), ("G10d alignment a byte", FILE, more(("general.alignment", tiny.U8, 32))),
     *((f"G19 architecture {name}", UNSUPPORTED, key("general.architecture", name))
       for name in ("nomic-bert", "jina-bert-v2", "modern-bert", "neo-bert", "eurobert")),
     *((f"G20 pooling {n}", UNSUPPORTED, bert(("bert.pooling_type", tiny.U32, n))) for n in (3, 4, 77)),

@@ -22,6 +22,10 @@ def merges(n):
     return tok(change)
 
 
+def norms(*parts):
+    return tok(lambda t: t.update(normalizer={"type": "Sequence", "normalizers": list(parts)}))
+
+
 JSON = [
     ("T08 id gap of 2^24 - 1", FILE, vocab(lambda v: v.update(qq=(1 << 24) - 1) or 1)),
     ("T08b id 2^24", FILE, vocab(lambda v: v.update(qq=1 << 24) or 1)),
@@ -51,6 +55,13 @@ JSON = [
     ("T27 vocabulary a list", FILE, model(vocab=["a", "b"])), ("T27b empty file", FILE, lambda p: (p / "tokenizer.json").write_text("") and None),
     ("T31 charsmap no base64", FILE, tok(lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "%%%%"}))),
     ("T31b charsmap cut", FILE, tok(lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "ALQCAACE"}))),
+    *((f"T34 normal form {form}", TAKEN, tok(lambda t, form=form: t.update(normalizer={"type": form}))) for form in ("NFC", "NFD", "NFKC", "NFKD")),
+    ("T34b two normal forms", UNSUPPORTED, norms({"type": "NFC"}, {"type": "NFD"})),
+    ("T34c BERT's behind another form", UNSUPPORTED, norms({"type": "NFC"}, {"type": "BertNormalizer", "lowercase": True})),
+    ("T34d the same form often", UNSUPPORTED, norms(*[{"type": "NFKC"}] * 4)), ("T34e too many", UNSUPPORTED, norms(*[{"type": "Strip"}] * 99)),
+    ("T34f replaces something else", UNSUPPORTED, norms({"type": "Replace", "pattern": {"Regex": " {3,}"}, "content": " "})),
+    ("T34g charsmap null", TAKEN, norms({"type": "Precompiled", "precompiled_charsmap": None})),
+    ("T34h charsmap a number", FILE, norms({"type": "Precompiled", "precompiled_charsmap": 7})),
     ("T32 Unigram entry without score", FILE, tok(lambda t: t.update(model={"type": "Unigram", "unk_id": 0, "vocab": [["a"]]}))),
     ("T32b Unigram unk_id beyond", FILE, tok(lambda t: t.update(model={"type": "Unigram", "unk_id": 9, "vocab": [["a", -1.0]]}))),
     ("T32c Unigram without unk_id", EITHER, tok(lambda t: t.update(model={"type": "Unigram", "unk_id": None, "vocab": [["a", -1.0]]}))),
@@ -116,6 +127,8 @@ TIKTOKEN = [
     ("K11b added id huge", FILE, decoder(lambda d: d.update({"400000": {"content": "x"}}))), ("K11c added id no number", FILE, decoder(lambda d: d.update(x={"content": "x"}))),
     ("K11d added without content", FILE, decoder(lambda d: d.update({"261": {}}))), ("K11e added empty", FILE, decoder(lambda d: d.update({"261": {"content": ""}}))),
     ("K11f added twice", FILE, decoder(lambda d: d.update({"0261": {"content": "x"}}))), ("K11g added with lstrip", UNSUPPORTED, decoder(lambda d: d["261"].update(lstrip=True))),
+    ("K13 control tokens in descending order fill the rows", TAKEN, tiktoken(lambda lines: None, config=lambda c: c.update(
+        added_tokens_decoder=dict(reversed(c["added_tokens_decoder"].items()))))),
     ("K12 a web page", FILE, tiktoken(lambda lines: b"<!DOCTYPE html><html>")), ("K12b an LFS pointer", FILE, tiktoken(lambda lines: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")),
 ]
 

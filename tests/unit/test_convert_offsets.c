@@ -11,7 +11,7 @@
 #include "tools/convert/tok_draft.h"
 
 /* "begin-end begin-end ..." of a text's ids, without what the tokenizer adds. */
-static bool places(const small *s, const char *text, const char *want)
+static bool places_with(const small *s, unsigned flags, const char *text, const char *want)
 {
     int32_t ids[64];
     mote_span spans[64];
@@ -20,8 +20,8 @@ static bool places(const small *s, const char *text, const char *want)
     void *scratch = malloc(room);
     mote_error err;
     bool ok = scratch &&
-              !mote_encode(s->t, text, bytes, 0, NULL, 0, ids, 64, &n, scratch, room, &err) &&
-              !mote_token_spans(s->t, text, bytes, 0, ids, n, spans, scratch, room, &err);
+              !mote_encode(s->t, text, bytes, flags, NULL, 0, ids, 64, &n, scratch, room, &err) &&
+              !mote_token_spans(s->t, text, bytes, flags, ids, n, spans, scratch, room, &err);
     for (size_t i = 0, at = 0; ok && i < n; i++)
         at += (size_t)snprintf(got + at, sizeof got - at, "%s%zu-%zu", i ? " " : "", spans[i].begin,
                                spans[i].end);
@@ -29,6 +29,11 @@ static bool places(const small *s, const char *text, const char *want)
     if (strcmp(got, want) != 0)
         printf("  %s: %s, not %s\n", text, got, want);
     return ok && !strcmp(got, want);
+}
+
+static bool places(const small *s, const char *text, const char *want)
+{
+    return places_with(s, 0, text, want);
 }
 
 static char json[1 << 15];
@@ -128,6 +133,22 @@ TEST(offsets_of_word_pieces)
     free(s.data);
 }
 
+/* What is put before a text is at its start, what is put behind it at its end. */
+TEST(offsets_of_what_is_added)
+{
+    small s;
+    REQUIRE(small_open(
+        &s,
+        "{\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{"
+        "\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},\"post_processor\":{"
+        "\"type\":\"BertProcessing\",\"cls\":[\"[C]\",1],\"sep\":[\"[S]\",2]},\"model\":{"
+        "\"type\":\"WordPiece\",\"unk_token\":\"[U]\",\"max_input_chars_per_word\":9,\"vocab\":{"
+        "\"[U]\":0,\"[C]\":1,\"[S]\":2,\"un\":3}},\"added_tokens\":[" ADDED("0", "[U]", "") "]}"));
+    CHECK(places_with(&s, MOTE_ENCODE_ADD_SPECIAL, "un un", "0-0 0-2 3-5 5-5"));
+    CHECK(places_with(&s, MOTE_ENCODE_ADD_SPECIAL, "", "0-0 0-0"));
+    free(s.data);
+}
+
 #define UNIGRAM(normalizer, pre)                                                                   \
     "{\"normalizer\":" normalizer ",\"pre_tokenizer\":" pre ",\"decoder\":{\"type\":"              \
     "\"Metaspace\",\"replacement\":\"\\u2581\",\"add_prefix_space\":true},\"post_processor\":"     \
@@ -176,4 +197,49 @@ TEST(offsets_of_wrong_ids)
     }
     free(scratch);
     free(s.data);
+}
+
+/* The expected places are those of Python's tokenizers 0.23.3 for the same file. */
+TEST(offsets_after_normalizers)
+{
+    enum { N_TEXTS = 7 };
+    static const char *const texts[N_TEXTS] = {"  Ab A  ",
+                                               "a\314\201ba b\314\243\314\201",
+                                               "\357\275\201\302\275b",
+                                               "AxyB ba",
+                                               "\303\241 b",
+                                               "a  a",
+                                               "a\344\270\255a\001b"};
+    static const struct {
+        const char *json, *want[N_TEXTS];
+    } all[] = {
+        {UNIGRAM("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Strip\",\"strip_left\":true,"
+                 "\"strip_right\":true},{\"type\":\"Lowercase\"}]}",
+                 METASPACE),
+         {"2-3 3-4 4-6", "0-1 1-3 3-5 5-6 6-7 7-11", "0-3 0-5 5-6", "0-1 1-3 3-4 4-5 5-7",
+          "0-2 0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"Strip\",\"strip_left\":false,\"strip_right\":true}", METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6", "0-1 1-3 3-5 5-6 6-7 7-11", "0-3 0-5 5-6", "0-1 0-4 4-5 5-7",
+          "0-2 0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":"
+                 "\"StripAccents\"}]}",
+                 METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6 6-7 7-8", "0-1 3-5 5-6 6-7", "0-3 0-5 5-6", "0-1 0-4 4-5 5-7",
+          "0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"NFKD\"}", METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6 6-7 7-8", "0-1 1-3 3-5 5-6 6-7 7-11", "0-3 3-5 5-6",
+          "0-1 0-4 4-5 5-7", "0-2 0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+        {UNIGRAM("{\"type\":\"BertNormalizer\",\"clean_text\":false,\"handle_chinese_chars\":false,"
+                 "\"strip_accents\":true,\"lowercase\":false}",
+                 METASPACE),
+         {"0-1 1-2 2-3 3-4 4-5 5-6 6-7 7-8", "0-1 3-5 5-6 6-7", "0-3 0-5 5-6", "0-1 0-4 4-5 5-7",
+          "0-2 2-3 3-4", "0-1 1-2 2-4", "0-1 1-4 4-5 5-6 6-7"}},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        small s;
+        REQUIRE(small_open(&s, all[i].json));
+        for (size_t k = 0; k < N_TEXTS; k++)
+            CHECK(places(&s, texts[k], all[i].want[k]));
+        free(s.data);
+    }
 }

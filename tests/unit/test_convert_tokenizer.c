@@ -278,6 +278,20 @@ TEST(tokenizer_says_when_memory_is_short)
 }
 
 /* Damaged tables may give wrong ids, and no worse (the sanitizers watch). */
+/* The block numbers end where the first block begins. */
+TEST(classes_of_the_first_block_are_no_numbers_of_blocks)
+{
+    fixture f;
+    mote_error err;
+    REQUIRE(open_fixture(&f));
+    uint8_t *classes = (uint8_t *)(uintptr_t)mote_image_table(&f.image, TOK_TABLE_CLASSES).ptr;
+    classes[TOK_CLASS_BLOCKS] = 0xff;
+    CHECK(!mote_tokenizer_init(&f.t, f.memory, sizeof f.memory, &f.image, &err));
+    classes[TOK_CLASS_BLOCKS - 1] = 0xff;
+    CHECK(mote_tokenizer_init(&f.t, f.memory, sizeof f.memory, &f.image, &err) == MOTE_ERR_FILE);
+    free(f.data);
+}
+
 TEST(tokenizer_survives_damaged_tables)
 {
     fixture f;

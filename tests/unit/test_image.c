@@ -294,6 +294,25 @@ TEST(image_refuses_every_bad_field_of_a_record)
     free(t.bytes);
 }
 
+TEST(image_refuses_fields_of_a_matrix_in_a_vector)
+{
+    static const damage vector[] = {
+        FIELD(mote_tensor, type, 1, FILE),   FIELD(mote_tensor, group, 32, FILE),
+        FIELD(mote_tensor, n_mats, 0, FILE), FIELD(mote_tensor, n_mats, 2, FILE),
+        FIELD(mote_tensor, k, 0, FILE),      FIELD(mote_tensor, k, 2, FILE),
+        FIELD(mote_tensor, rows, 0, FILE),
+    };
+    tiny_opts o = tiny_defaults();
+    image_file t = make(&o);
+    uint32_t at = 0;
+    while (tiny_tensor(t.bytes, at)->shape != MOTE_SHAPE_VECTOR)
+        at++;
+    size_t first = sizeof(mote_index) + 2 * sizeof(mote_layer);
+    for (size_t i = 0; i < sizeof vector / sizeof *vector; i++)
+        try_damage(&t, &vector[i], first + at * sizeof(mote_tensor));
+    free(t.bytes);
+}
+
 /* A copy of n bytes that ends where readable memory ends. */
 static uint8_t *at_guard_page(const uint8_t *bytes, size_t n, void **map, size_t *map_bytes)
 {

@@ -118,6 +118,37 @@ static const struct {
      "H\xc3\xa9llo W\xc3\xb6rld"},
     {"{{ \"a,b,c\".split(\",\", 1) }} {{ \" a  b \".split() }} {{ \"xxaxx\".strip(\"x\") }}",
      "['a', 'b,c'] ['a', 'b'] a"},
+    {"{{ \"\\xa0\\x85x\\u3000\\x1f\"|trim }}{{ \"stra\\xdfe\"|upper }}", "xSTRASSE"},
+    {"{{ 'a.b.c'.partition('.') }} {{ 'a.b.c'.rpartition('.') }} {{ 'a'.partition('-') }} {{ "
+     "'a'.rpartition('-') }}",
+     "('a', '.', 'b.c') ('a.b', '.', 'c') ('a', '', '') ('', '', 'a')"},
+    {"{{ 'ab12'.isalnum() }} {{ 'ab1'.isalpha() }} {{ '12'.isdigit() }} {{ ''.isdigit() }} {{ "
+     "'aB'.islower() }} {{ 'A1'.isupper() }} {{ '1'.isupper() }} {{ ' \\t'.isspace() }} {{ "
+     "'ab'.islower() }}",
+     "True False True False False True False True True"},
+    {"{{ 'abcabc'.find('ca') }} {{ 'abcabc'.rfind('bc') }} {{ 'abc'.find('x') }} {{ "
+     "'abc'.rfind('x') }} {{ 'abc'.index('c') }} {{ 'ab'.count('') }} {{ 'aaaa'.count('aa') }}",
+     "2 4 -1 -1 2 3 2"},
+    {"{{ 'xabx'.removeprefix('x') }} {{ 'xabx'.removesuffix('x') }} {{ 'ab'.removeprefix('b') }} "
+     "{{ 'ab'.removesuffix('a') }} {{ 'hELLO'.capitalize() }} {{ 'HI'.lower() }}",
+     "abx xab ab ab Hello hi"},
+    {"{{ 'ab'.startswith(('x', 'a')) }} {{ 'ab'.endswith(('x', 'b')) }} {{ 'ab'.endswith(('x',)) "
+     "}} {{ 'ab'.startswith('abc') }} {{ 'ab'.endswith('b') }}",
+     "True True False False True"},
+    {"{{ 'a,b,c'.rsplit(',', 1) }} {{ '-7'.zfill(4) }} {{ '+7'.zfill(2) }} {{ '-'.join(['a', 'b']) "
+     "}} {{ '-'.join([]) }}|{{ 'aa'.replace('a', 'b', 1) }} {{ 'ab'.replace('', '-') }}",
+     "['a,b', 'c'] -007 +7 a-b |ba -a-b-"},
+    {"{{ l.index(2) }} {{ l.count(1) }} {{ (1, 1).count(1) }} {{ d.keys()|list }} {{ "
+     "d.values()|list }} {{ d.copy() == d }} {{ d.get('zz') }} {{ l.copy() }}",
+     "2 1 2 ['b', 'a', 'c'] [1, None, True] True None [3, 1, 2]"},
+    {"{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.reset() or '' "
+     "}}{{ c.next() }}{% set j = joiner('+') %}{{ j() }}{{ j() }}{{ joiner()() }}",
+     "abaa+"},
+    {"{% for x in [1, 1, 2] %}{{ loop.cycle('a', 'b') }}{{ loop.changed(x) }}{% endfor %} {{ "
+     "dict(a=1) }} {{ dict({'k': 2}, b=3) }} {{ dict([('p', 1)]) }} {{ namespace({'q': 4}).q }}",
+     "aTruebFalseaTrue {'a': 1} {'k': 2, 'b': 3} {'p': 1} 4"},
+    {"{{ range(2, 8, 3)|list }} {{ range(3, 3)|list }} {{ range(0, -3, -1)|list }}",
+     "[2, 5] [] [0, -1, -2]"},
     {"{{ ws|trim }}|{{ ws.lstrip() }}|{{ ws.rstrip() }}|", "x|x \n| \t x|"},
     {"{{ s.startswith(\"h\") }} {{ s.replace(\"l\", \"L\", 1) }} {{ s.find(\"w\") }} {{ "
      "\"-\".join(w) }}",
@@ -219,6 +250,21 @@ TEST(template_failures_have_a_kind_and_a_line)
         {"{{ 1 // 0 }}", "line 1", "", MOTE_ERR_LIMIT},
         {"{{ l.append(1) }}", "line 1", "", MOTE_ERR_LIMIT},
         {"{% set d.x = 1 %}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ 'a'.index('b') }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ 'a'.find('a', 1) }}", "line 1", "", MOTE_ERR_UNSUPPORTED},
+        {"{{ 'a'.startswith() }}", "line 1", "", MOTE_ERR_UNSUPPORTED},
+        {"{{ 'a'.count(1) }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ 'a'.partition('') }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ 'a'.join([1]) }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ 'a'.zfill('x') }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ range() }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ range(1, 2, 0) }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ dict([1]) }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ cycler() }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ d.get() }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ l.index(9) }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ l.count() }}", "line 1", "", MOTE_ERR_LIMIT},
+        {"{{ n() }}", "line 1", "", MOTE_ERR_LIMIT},
         {"{% for a, b in l %}{% endfor %}", "line 1", "", MOTE_ERR_LIMIT},
         {"\n\n{% include 'x' %}", "line 3: include", "", MOTE_ERR_UNSUPPORTED},
         {"{{ s|nosuch }}", "line 1: nosuch", "", MOTE_ERR_UNSUPPORTED},
