@@ -220,24 +220,25 @@ static inline void two_keys(float *out_a, float *out_b, const uint8_t *line, con
     "vmov " pair ", %[a], %[b]\n\t"
 #define FOUR_KEYS(at, scales)                                                                      \
     KEY_OF_8(at, "s0, s1")                                                                         \
-    KEY_OF_8(at "+4", "s2, s3") KEY_OF_8(at "+8", "s4, s5")                                        \
-        KEY_OF_8(at "+12",                                                                         \
-                 "s6, s7") "vldr d8, [%[line], #" scales "-32]\n\t"                                \
-                           "vcvtb.f32.f16 s12, s16\n\tvcvtt.f32.f16 s13, s16\n\t"                  \
-                           "vcvtb.f32.f16 s14, s17\n\tvcvtt.f32.f16 s15, s17\n\t"                  \
-                           "vmul.f32 s8, s12, %[as_a]\n\tvmul.f32 s9, s13, %[as_a]\n\t"            \
-                           "vmul.f32 s10, s14, %[as_a]\n\tvmul.f32 s11, s15, %[as_a]\n\t"          \
-                           "vmul.f32 s12, s12, %[as_b]\n\tvmul.f32 s13, s13, %[as_b]\n\t"          \
-                           "vmul.f32 s14, s14, %[as_b]\n\tvmul.f32 s15, s15, %[as_b]\n\t"          \
-                           "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\tvcvt.f32.s32 s2, s2\n\t" \
-                           "vcvt.f32.s32 s3, s3\n\tvcvt.f32.s32 s4, s4\n\tvcvt.f32.s32 s5, s5\n\t" \
-                           "vcvt.f32.s32 s6, s6\n\tvcvt.f32.s32 s7, s7\n\t"                        \
-                           "vmul.f32 s8, s8, s0\n\tvmul.f32 s9, s9, s2\n\t"                        \
-                           "vmul.f32 s10, s10, s4\n\tvmul.f32 s11, s11, s6\n\t"                    \
-                           "vmul.f32 s12, s12, s1\n\tvmul.f32 s13, s13, s3\n\t"                    \
-                           "vmul.f32 s14, s14, s5\n\tvmul.f32 s15, s15, s7\n\t"                    \
-                           "ldr %[t], %[out_b]\n\tvstmia %[out_a]!, {s8-s11}\n\t"                  \
-                           "vstmia %[t]!, {s12-s15}\n\tstr %[t], %[out_b]\n\t"
+    KEY_OF_8(at "+4", "s2, s3")                                                                    \
+    KEY_OF_8(at "+8", "s4, s5")                                                                    \
+    KEY_OF_8(at "+12", "s6, s7")                                                                   \
+    "vldr d8, [%[line], #" scales "-32]\n\t"                                                       \
+    "vcvtb.f32.f16 s12, s16\n\tvcvtt.f32.f16 s13, s16\n\t"                                         \
+    "vcvtb.f32.f16 s14, s17\n\tvcvtt.f32.f16 s15, s17\n\t"                                         \
+    "vmul.f32 s8, s12, %[as_a]\n\tvmul.f32 s9, s13, %[as_a]\n\t"                                   \
+    "vmul.f32 s10, s14, %[as_a]\n\tvmul.f32 s11, s15, %[as_a]\n\t"                                 \
+    "vmul.f32 s12, s12, %[as_b]\n\tvmul.f32 s13, s13, %[as_b]\n\t"                                 \
+    "vmul.f32 s14, s14, %[as_b]\n\tvmul.f32 s15, s15, %[as_b]\n\t"                                 \
+    "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\tvcvt.f32.s32 s2, s2\n\t"                        \
+    "vcvt.f32.s32 s3, s3\n\tvcvt.f32.s32 s4, s4\n\tvcvt.f32.s32 s5, s5\n\t"                        \
+    "vcvt.f32.s32 s6, s6\n\tvcvt.f32.s32 s7, s7\n\t"                                               \
+    "vmul.f32 s8, s8, s0\n\tvmul.f32 s9, s9, s2\n\t"                                               \
+    "vmul.f32 s10, s10, s4\n\tvmul.f32 s11, s11, s6\n\t"                                           \
+    "vmul.f32 s12, s12, s1\n\tvmul.f32 s13, s13, s3\n\t"                                           \
+    "vmul.f32 s14, s14, s5\n\tvmul.f32 s15, s15, s7\n\t"                                           \
+    "ldr %[t], %[out_b]\n\tvstmia %[out_a]!, {s8-s11}\n\t"                                         \
+    "vstmia %[t]!, {s12-s15}\n\tstr %[t], %[out_b]\n\t"
 
 /* Tiles of eight dimensions, sixteen keys each, times two queries: as two_keys, but for the sum
  * with zero, which only tells where a scale is negative; those of keys are not. */
@@ -457,53 +458,95 @@ void mote_k_silu_mul_dsp(float *y, const float *gate, const float *up, size_t n)
         y[i] = gate[i] / (1.0f + exp_of(-gate[i])) * up[i];
 }
 
-#define EXP_OF(x, more)                                                                            \
+/* exp_of for four numbers side by side: x in s4-s7, scaled; powers, negated, into the registers u0
+ * to u3; coefficients in s16-s31, the step's before the next step's. */
+#define SCALED(x, t)                                                                               \
     "vmul.f32 " x ", " x ", %[scale]\n\tvsub.f32 " x ", " x ", %[m]\n\t"                           \
-    "vmul.f32 s8, " x ", %[log2e]\n\tvadd.f32 s8, s8, %[magic]\n\t"                                \
-    "vsub.f32 s9, s8, %[magic]\n\tvmov %[u], s8\n\t"                                               \
-    "vfma.f32 " x ", s9, %[high]\n\tvfma.f32 " x ", s9, %[low]\n\t"                                \
-    "vldmia %[table], {s0-s3}\n\t"                                                                 \
-    "vfma.f32 s0, " x ", %[last]\n\tvfma.f32 s1, " x ", s0\n\t"                                    \
-    "vfma.f32 s2, " x ", s1\n\tvfma.f32 s3, " x ", s2\n\t"                                         \
-    "vmul.f32 s8, " x ", " x "\n\tvfma.f32 " x ", s3, s8\n\t"                                      \
-    "vadd.f32 " x ", " x ", %[one]\n\t"                                                            \
-    "vmov %[y], " x "\n\tadd %[y], %[y], %[u], lsl #23\n\tvmov " x ", %[y]\n\t"                    \
-    "add %[u], %[u], %[bias]\n\t" more "\n\t"
+    "vmul.f32 " t ", " x ", %[log2e]\n\tvadd.f32 " t ", " t ", %[magic]\n\t"
+#define REDUCED(x, t)                                                                              \
+    "vsub.f32 " t ", " t ", %[magic]\n\t"                                                          \
+    "vfma.f32 " x ", " t ", %[high]\n\tvfma.f32 " x ", " t ", %[low]\n\t"                          \
+    "vmul.f32 " t ", " x ", " x "\n\t"
+#define POLYNOMIAL(x, t, a, b, c, d)                                                               \
+    "vfma.f32 " a ", " x ", %[last]\n\tvfma.f32 " b ", " x ", " a "\n\t"                           \
+    "vfma.f32 " c ", " x ", " b "\n\tvfma.f32 " d ", " x ", " c "\n\t"                             \
+    "vfma.f32 " x ", " d ", " t "\n\tvadd.f32 " x ", " x ", %[one]\n\t"
 
-/* Sixteen positions, a lane's each: exp_of, four at a time. All are at most 0, so one test tells
- * whether any is too low. */
-static inline void add_exps(float *p, float scale, float m, float lane[16])
+static __attribute__((noinline)) uint32_t largest_of_4(uint32_t a, uint32_t b, uint32_t c,
+                                                       uint32_t d)
 {
-    for (size_t l = 0; l < 16; l += 4) {
-        uint32_t u, y, all;
+    a = a > b ? a : b;
+    c = c > d ? c : d;
+    return a > c ? a : c;
+}
+
+static __attribute__((noinline)) void any_exps(float *p, float scale, float m)
+{
+    for (size_t i = 0; i < 4; i++)
+        p[i] = any_exp(p[i] * scale - m);
+}
+
+/* p = exp(p * scale - m) up to end, a multiple of 16 of them, each added to its lane. All are at
+ * most 0: log2(e) is negated, so that the bits of all powers together tell whether one can be too
+ * low; where they do, a second look tells. */
+static inline void add_exps(float *p, const float *end, float scale, float m, float lane[16])
+{
+    static const float table[] = {
+        0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f,
+        0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f,
+        0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f,
+        0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f};
+    const float *coefficients = table;
+    const uint32_t least = float_bits(MOTE_RNE_MAGIC);
+    float one = 1.0f, *to = lane;
+    __asm__("" : "+t"(one), "+r"(coefficients)); /* to be kept, not made again and again */
+    while (p < end) {
+        uint32_t all, y0, y1, u0, u1, u2, u3;
         register float a __asm__("s4"), b __asm__("s5"), c __asm__("s6"), d __asm__("s7");
         __asm__ volatile(
-            "vldmia %[p], {s4-s7}\n\t" EXP_OF("s4", "mov %[all], %[u]")
-                EXP_OF("s5", "orr %[all], %[u]") EXP_OF("s6", "orr %[all], %[u]")
-                    EXP_OF("s7", "orr %[all], %[u]")
-            : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d), [u] "=&r"(u), [y] "=&r"(y), [all] "=&r"(all)
-            : [p] "r"(p + l), [table] "r"(steps), [scale] "t"(scale), [m] "t"(m),
-              [log2e] "t"(0x1.715476p+0f), [magic] "t"(MOTE_RNE_MAGIC), [high] "t"(-0x1.62e43p-1f),
-              [low] "t"(0x1.05c61p-29f), [last] "t"(0.00139505411709f), [one] "t"(1.0f),
-              [bias] "r"(114 - float_bits(MOTE_RNE_MAGIC))
-            : "memory", "s0", "s1", "s2", "s3", "s8", "s9");
-        if (__builtin_expect(all > 255, 0)) {
-            a = any_exp(p[l] * scale - m);
-            float b2 = any_exp(p[l + 1] * scale - m), c2 = any_exp(p[l + 2] * scale - m);
-            float d2 = any_exp(p[l + 3] * scale - m), a2 = a;
-            p[l] = a2, p[l + 1] = b2, p[l + 2] = c2, p[l + 3] = d2;
-            lane[l] += a2, lane[l + 1] += b2, lane[l + 2] += c2, lane[l + 3] += d2;
-            continue;
+            "vldmia %[p], {s4-s7}\n\tvldmia %[table], {s16-s31}\n\t" SCALED("s4", "s8")
+                SCALED("s5", "s9") SCALED("s6", "s10") SCALED(
+                    "s7",
+                    "s11") "vmov %[u0], %[u1], s8, s9\n\tvmov %[u2], %[u3], s10, "
+                           "s11\n\t" REDUCED("s4", "s8") REDUCED("s5", "s9") REDUCED("s6", "s10")
+                               REDUCED("s7", "s11") POLYNOMIAL("s4", "s8", "s16", "s17", "s18",
+                                                               "s19")
+                                   POLYNOMIAL("s5", "s9", "s20", "s21", "s22", "s23") POLYNOMIAL(
+                                       "s6", "s10", "s24", "s25", "s26", "s27")
+                                       POLYNOMIAL("s7", "s11", "s28", "s29", "s30",
+                                                  "s31") "orr %[all], %[u0], %[u1]\n\torr %[all], "
+                                                         "%[u2]\n\torr %[all], %[u3]\n\t"
+                                                         "vmov %[y0], %[y1], s4, s5\n\t"
+                                                         "sub %[y0], %[y0], %[u0], lsl #23\n\tsub "
+                                                         "%[y1], %[y1], %[u1], lsl #23\n\t"
+                                                         "vmov s4, s5, %[y0], %[y1]\n\tvmov %[y0], "
+                                                         "%[y1], s6, s7\n\t"
+                                                         "sub %[y0], %[y0], %[u2], lsl #23\n\tsub "
+                                                         "%[y1], %[y1], %[u3], lsl #23\n\t"
+                                                         "vmov s6, s7, %[y0], %[y1]"
+            : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d), [u0] "=&r"(u0), [u1] "=&r"(u1),
+              [u2] "=&r"(u2), [u3] "=&r"(u3), [y0] "=&r"(y0), [y1] "=&r"(y1), [all] "=&r"(all)
+            : [p] "r"(p), [table] "r"(coefficients), [scale] "t"(scale), [m] "t"(m),
+              [log2e] "t"(-0x1.715476p+0f), [magic] "t"(MOTE_RNE_MAGIC), [high] "t"(0x1.62e43p-1f),
+              [low] "t"(-0x1.05c61p-29f), [last] "t"(0.00139505411709f), [one] "t"(one)
+            : "memory", "cc", "s8", "s9", "s10", "s11", "s16", "s17", "s18", "s19", "s20", "s21",
+              "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30", "s31");
+        if (__builtin_expect(all >= least + 64, 0) && largest_of_4(u0, u1, u2, u3) > least + 113) {
+            any_exps(p, scale, m);
+            a = p[0], b = p[1], c = p[2], d = p[3];
         }
-        __asm__ volatile("vstmia %[p], {s4-s7}\n\tvldmia %[lane], {s0-s3}\n\t"
-                         "vadd.f32 s0, s0, s4\n\tvadd.f32 s1, s1, s5\n\t"
-                         "vadd.f32 s2, s2, s6\n\tvadd.f32 s3, s3, s7\n\t"
-                         "vstmia %[lane], {s0-s3}"
-                         :
-                         : "t"(a), "t"(b), "t"(c), "t"(d), [p] "r"(p + l), [lane] "r"(lane + l)
-                         : "memory", "s0", "s1", "s2", "s3");
+        __asm__ volatile("vstmia %[p]!, {s4-s7}\n\tvldmia %[lane], {s8-s11}\n\t"
+                         "vadd.f32 s8, s8, s4\n\tvadd.f32 s9, s9, s5\n\t"
+                         "vadd.f32 s10, s10, s6\n\tvadd.f32 s11, s11, s7\n\t"
+                         "vstmia %[lane]!, {s8-s11}"
+                         : [p] "+r"(p), [lane] "+r"(to)
+                         : "t"(a), "t"(b), "t"(c), "t"(d)
+                         : "memory", "s8", "s9", "s10", "s11");
+        if (to == lane + 16)
+            to = lane;
     }
 }
+
 static inline float largest(const float *p, size_t n)
 {
     float m = p[0];
@@ -531,6 +574,22 @@ static inline float largest(const float *p, size_t n)
     return m;
 }
 
+#define ADD_INTO(a, b) "vadd.f32 s" #a ", s" #a ", s" #b "\n\t"
+/* Folds 16 lanes: 8, 4, 2, 1. */
+static inline float fold_16(const float *lane)
+{
+    float sum;
+    __asm__("vldmia %[lane], {s0-s15}\n\t" ADD_INTO(0, 8) ADD_INTO(1, 9) ADD_INTO(2, 10)
+                ADD_INTO(3, 11) ADD_INTO(4, 12) ADD_INTO(5, 13) ADD_INTO(6, 14) ADD_INTO(7, 15)
+                    ADD_INTO(0, 4) ADD_INTO(1, 5) ADD_INTO(2, 6) ADD_INTO(3, 7) ADD_INTO(0, 2)
+                        ADD_INTO(1, 3) "vadd.f32 %[sum], s0, s1"
+            : [sum] "=t"(sum)
+            : [lane] "r"(lane)
+            : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11",
+              "s12", "s13", "s14", "s15");
+    return sum;
+}
+
 /* The largest of a row times a scale > 0 is the largest times it. */
 void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
                         float *sum)
@@ -548,15 +607,15 @@ void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, 
     m = largest(p + lo, hi - lo) * scale;
     for (j = lo; j < hi && j % 16; j++)
         lane[j % 16] += p[j] = any_exp(p[j] * scale - m);
-    for (; j + 16 <= hi; j += 16)
-        add_exps(p + j, scale, m, lane);
+    if (j + 16 <= hi) {
+        size_t n = (hi - j) / 16 * 16;
+        add_exps(p + j, p + j + n, scale, m, lane);
+        j += n;
+    }
     for (; j < hi; j++)
         lane[j % 16] += p[j] = exp_of(p[j] * scale - m);
-    for (size_t half = 8; half; half /= 2)
-        for (size_t l = 0; l < half; l++)
-            lane[l] += lane[l + half];
     *max = m;
-    *sum = lane[0];
+    *sum = fold_16(lane);
 }
 
 /* ---- activations ---------------------------------------------------------------------------- */
