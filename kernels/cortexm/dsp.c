@@ -126,9 +126,9 @@ static void add_lines(float *out, const uint8_t *scales, const uint8_t *lines, s
 static const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 
 /* One group of columns of all rows. lines: of the first tile, at a multiple of 64. */
-static inline __attribute__((always_inline)) void
-add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
-          const float *end, const uint32_t *codes, float as)
+static __attribute__((noinline)) void add_group(float *out, bool first, const uint8_t *scales,
+                                                const uint8_t *lines, size_t tile_bytes,
+                                                const float *end, const uint32_t *codes, float as)
 {
     pairs x[8];
     widen(x, codes, 8);
@@ -145,18 +145,78 @@ add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, s
     } while (out < end);
 }
 
-static __attribute__((noinline)) void add_first(float *out, const uint8_t *scales,
-                                                const uint8_t *lines, size_t tile_bytes,
-                                                const float *end, const uint32_t *codes, float as)
+/* As sum_group, of the first half of a group's lines: the rest of the activations are zeros. */
+static inline __attribute__((always_inline)) four sum_half(const uint8_t *line, const pairs *x)
 {
-    add_group(out, true, scales, lines, tile_bytes, end, codes, as);
+    four s;
+    int32_t e, o, v, w, t;
+    __asm__ volatile(
+        LINE(0, FIRST_TWO) LINE(1, ADD_TWO) LINE(2, ADD_TWO) LINE(3, ADD_TWO)
+        : [a] "=&r"(s.a), [b] "=&r"(s.b), [c] "=&r"(s.c), [d] "=&r"(s.d), [e] "=&r"(e),
+          [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+        : [line] "r"(line), [x0] "m"(x[0]), [x1] "m"(x[1]), [x2] "m"(x[2]), [x3] "m"(x[3])
+        : "memory");
+    return s;
 }
 
-static __attribute__((noinline)) void add_next(float *out, const uint8_t *scales,
-                                               const uint8_t *lines, size_t tile_bytes,
-                                               const float *end, const uint32_t *codes, float as)
+/* As in add_sums. */
+#define ADD_SCALED                                                                                 \
+    "vldr d0, [%[scales]]\n\t"                                                                     \
+    "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"                                             \
+    "vcvtb.f32.f16 s6, s1\n\tvcvtt.f32.f16 s7, s1\n\t"                                             \
+    "vmov s0, s1, %[a], %[b]\n\tvmov s2, s3, %[c], %[d]\n\t"                                       \
+    "vmul.f32 s4, s4, %[as]\n\tvmul.f32 s5, s5, %[as]\n\t"                                         \
+    "vmul.f32 s6, s6, %[as]\n\tvmul.f32 s7, s7, %[as]\n\t"                                         \
+    "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\t"                                               \
+    "vcvt.f32.s32 s2, s2\n\tvcvt.f32.s32 s3, s3\n\t"                                               \
+    "vfma.f32 s8, s0, s4\n\tvfma.f32 s9, s1, s5\n\t"                                               \
+    "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
+
+/* Two groups of columns of all rows, of the second maybe half; its scales are `next` bytes on.
+ * lines: of the first tile, at a multiple of 64. */
+static inline __attribute__((always_inline)) void add_groups(float *out, bool first, bool half,
+                                                             const uint8_t *scales, size_t next,
+                                                             const uint8_t *lines,
+                                                             size_t tile_bytes, const float *end,
+                                                             const pairs *x, const float *as)
 {
-    add_group(out, false, scales, lines, tile_bytes, end, codes, as);
+    const float as0 = as[0], as1 = as[1];
+    do {
+        do {
+            register float a __asm__("s8"), b __asm__("s9"), c __asm__("s10"), d __asm__("s11");
+            four s = sum_group(lines, x);
+            __asm__ volatile("vldmia %[from], {s8-s11}\n\t" ADD_SCALED
+                             : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d)
+                             : [from] "r"(first ? zeros : out), [a] "r"(s.a), [b] "r"(s.b),
+                               [c] "r"(s.c), [d] "r"(s.d), [scales] "r"(scales), [as] "t"(as0)
+                             : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7");
+            s = half ? sum_half(lines + 512, x + 8) : sum_group(lines + 512, x + 8);
+            __asm__ volatile(ADD_SCALED "vstmia %[out]!, {s8-s11}"
+                             : [out] "+r"(out), "+t"(a), "+t"(b), "+t"(c), "+t"(d)
+                             : [a] "r"(s.a), [b] "r"(s.b), [c] "r"(s.c), [d] "r"(s.d),
+                               [scales] "r"(scales + next), [as] "t"(as1)
+                             : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7");
+            scales += 8;
+            lines += 16;
+        } while ((uintptr_t)lines % 64);
+        lines += tile_bytes - 64;
+        scales += tile_bytes - 32;
+    } while (out < end);
+}
+
+static __attribute__((noinline)) void add_two(float *out, bool first, const uint8_t *scales,
+                                              size_t next, const uint8_t *lines, size_t tile_bytes,
+                                              const float *end, const uint32_t *codes,
+                                              const float *as)
+{
+    pairs x[16];
+    widen(x, codes, 16);
+    if (first)
+        add_groups(out, true, false, scales, next, lines, tile_bytes, end, x, as);
+    else if (!(codes[12] | codes[13] | codes[14] | codes[15])) /* where columns are padded */
+        add_groups(out, false, true, scales, next, lines, tile_bytes, end, x, as);
+    else
+        add_groups(out, false, false, scales, next, lines, tile_bytes, end, x, as);
 }
 
 /* ---- keys of heads below 32 dimensions ------------------------------------------------------ */
@@ -297,18 +357,21 @@ static void times_row(float *out, const mote_acts *x, size_t t, const mote_mat *
     const uint8_t *lines = scales + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
     const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
     const float *as = x->scales + t * x->group_stride;
-    const unsigned shift = w->group == 64;
     size_t g = 0;
 #ifdef __OPTIMIZE_SIZE__
+    const unsigned shift = w->group == 64;
     memset(out, 0, (size_t)((const uint8_t *)end - (const uint8_t *)out));
     for (; g < groups; g++)
         add_lines(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g, 8,
                   as[g]);
 #else
-    add_first(out, scales, lines, bytes, end, codes, as[0]);
-    for (g = 1; g < groups; g++)
-        add_next(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g,
-                 as[g]);
+    const size_t next = w->group == 64 ? 0 : 32, two = 32 + next;
+    for (; g + 1 < groups; g += 2)
+        add_two(out, g == 0, scales + g / 2 * two, next, lines + 512 * g, bytes, end, codes + 8 * g,
+                as + g);
+    if (g < groups)
+        add_group(out, g == 0, scales + 32 * g, lines + 512 * g, bytes, end, codes + 8 * g, as[g]),
+            g++;
 #endif
     if (rest)
         add_lines(out, scales + 32 * g, lines + 512 * g, bytes, end, codes + 8 * g, rest, as[g]);
@@ -498,8 +561,9 @@ static inline void add_exps(float *p, const float *end, float scale, float m, fl
         0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f};
     const float *coefficients = table;
     const uint32_t least = float_bits(MOTE_RNE_MAGIC);
-    float one = 1.0f, *to = lane;
-    __asm__("" : "+t"(one), "+r"(coefficients)); /* to be kept, not made again and again */
+    float one = 1.0f, *to = lane, *last = lane + 16;
+    __asm__(""
+            : "+t"(one), "+r"(coefficients), "+r"(last)); /* to be kept, not made again and again */
     while (p < end) {
         uint32_t all, y0, y1, u0, u1, u2, u3;
         register float a __asm__("s4"), b __asm__("s5"), c __asm__("s6"), d __asm__("s7");
@@ -542,7 +606,7 @@ static inline void add_exps(float *p, const float *end, float scale, float m, fl
                          : [p] "+r"(p), [lane] "+r"(to)
                          : "t"(a), "t"(b), "t"(c), "t"(d)
                          : "memory", "s8", "s9", "s10", "s11");
-        if (to == lane + 16)
+        if (to == last)
             to = lane;
     }
 }
