@@ -36,8 +36,8 @@ static inline float32x4_t halves(const uint16_t *p)
             vfmaq_f32(acc[(r) / 4], vcvtq_f32_s32(sum), vmulq_n_f32(halves(scale + (r)), as[g]));  \
     } while (0)
 
-static void tile_q8(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
-                    const float *as)
+static __attribute__((noinline)) void tile_q8(float *out, const mote_mat *w, const uint8_t *tile,
+                                              const int8_t *codes, const float *as)
 {
     const uint8_t *line = tile + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
     uint32x4_t lines =
@@ -70,8 +70,8 @@ static void tile_q8(float *out, const mote_mat *w, const uint8_t *tile, const in
 
 /* Less than 32 columns: keys of small heads. Lines that are none are taken for the first one:
  * activations are zeros there. */
-static void tile_short(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
-                       float as)
+static __attribute__((noinline)) void tile_short(float *out, const mote_mat *w, const uint8_t *tile,
+                                                 const int8_t *codes, float as)
 {
     const uint32_t line = (uint32_t)(uintptr_t)tile + 32, n = (uint32_t)w->k / 4;
     const uint32x4_t place = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE), first = vdupq_n_u32(line);
@@ -214,11 +214,10 @@ void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, 
     }
     for (size_t j = tail > body ? tail : body; j < hi; j++)
         lane[j % 16] += p[j] = mote_exp(p[j] - m);
-    for (size_t half = 8; half; half /= 2)
-        for (size_t l = 0; l < half; l++)
-            lane[l] += lane[l + half];
+    float32x4_t four = vaddq_f32(vaddq_f32(vld1q_f32(lane), vld1q_f32(lane + 8)),
+                                 vaddq_f32(vld1q_f32(lane + 4), vld1q_f32(lane + 12)));
     *max = m;
-    *sum = lane[0];
+    *sum = (four[0] + four[2]) + (four[1] + four[3]); /* as rows.inc folds */
 }
 
 /* silu(x) = x / (1 + exp(-x)): the vectors have no division. */

@@ -23,7 +23,7 @@ OUT = ROOT / "build/firmware"
 # q4: twice that). The goal for the M55, 0.30 million, is not met yet: it says so.
 TARGETS = {
     "m4f": ("mps2-an386", 0.80e6), "stm32f405": ("netduinoplus2", 0.80e6),
-    "m7": ("mps2-an500", 0.80e6), "m33": ("mps2-an505", 0.80e6), "m55": ("mps3-an547", 0.42e6),
+    "m7": ("mps2-an500", 0.80e6), "m33": ("mps2-an505", 0.80e6), "m55": ("mps3-an547", 0.38e6),
     "rv32imafc": ("virt", 7.0e6), "m3": ("mps2-an385", 60e6), "m0plus": ("mps2-an385", 120e6),
     "rv32imc": ("virt", 100e6),
 }
