@@ -127,14 +127,15 @@ static void attend_block(const mote_run *r, mote_thread_scratch *own, const quer
     size_t v_dim = value_dim(rec), groups = (v_dim + 31) / 32;
     const void *v;
     const uint16_t *v_scales;
-    if (mote_is_latent(rec)) {
 #if MOTE_LATENT
+    if (mote_is_latent(rec)) {
         mote_latent_rows(own, kv, rec, s->opts.kv, at + tile * MOTE_TILE_ROWS,
                          at + end * MOTE_TILE_ROWS);
-#endif
         v = own->latents;
         v_scales = own->latent_scales;
-    } else {
+    } else
+#endif
+    {
         v = kv->v + q->kv_head * kv->v_head_bytes + at * kv->v_row_bytes;
         v_scales =
             kv->v_scales ? kv->v_scales + q->kv_head * kv->v_head_scales + at * groups : NULL;

@@ -126,9 +126,9 @@ static void add_lines(float *out, const uint8_t *scales, const uint8_t *lines, s
 static const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 
 /* One group of columns of all rows. lines: of the first tile, at a multiple of 64. */
-static inline __attribute__((always_inline)) void
-add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, size_t tile_bytes,
-          const float *end, const uint32_t *codes, float as)
+static __attribute__((noinline)) void add_group(float *out, bool first, const uint8_t *scales,
+                                                const uint8_t *lines, size_t tile_bytes,
+                                                const float *end, const uint32_t *codes, float as)
 {
     pairs x[8];
     widen(x, codes, 8);
@@ -145,18 +145,78 @@ add_group(float *out, bool first, const uint8_t *scales, const uint8_t *lines, s
     } while (out < end);
 }
 
-static __attribute__((noinline)) void add_first(float *out, const uint8_t *scales,
-                                                const uint8_t *lines, size_t tile_bytes,
-                                                const float *end, const uint32_t *codes, float as)
+/* As sum_group, of the first half of a group's lines: the rest of the activations are zeros. */
+static inline __attribute__((always_inline)) four sum_half(const uint8_t *line, const pairs *x)
 {
-    add_group(out, true, scales, lines, tile_bytes, end, codes, as);
+    four s;
+    int32_t e, o, v, w, t;
+    __asm__ volatile(
+        LINE(0, FIRST_TWO) LINE(1, ADD_TWO) LINE(2, ADD_TWO) LINE(3, ADD_TWO)
+        : [a] "=&r"(s.a), [b] "=&r"(s.b), [c] "=&r"(s.c), [d] "=&r"(s.d), [e] "=&r"(e),
+          [o] "=&r"(o), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+        : [line] "r"(line), [x0] "m"(x[0]), [x1] "m"(x[1]), [x2] "m"(x[2]), [x3] "m"(x[3])
+        : "memory");
+    return s;
 }
 
-static __attribute__((noinline)) void add_next(float *out, const uint8_t *scales,
-                                               const uint8_t *lines, size_t tile_bytes,
-                                               const float *end, const uint32_t *codes, float as)
+/* As in add_sums. */
+#define ADD_SCALED                                                                                 \
+    "vldr d0, [%[scales]]\n\t"                                                                     \
+    "vcvtb.f32.f16 s4, s0\n\tvcvtt.f32.f16 s5, s0\n\t"                                             \
+    "vcvtb.f32.f16 s6, s1\n\tvcvtt.f32.f16 s7, s1\n\t"                                             \
+    "vmov s0, s1, %[a], %[b]\n\tvmov s2, s3, %[c], %[d]\n\t"                                       \
+    "vmul.f32 s4, s4, %[as]\n\tvmul.f32 s5, s5, %[as]\n\t"                                         \
+    "vmul.f32 s6, s6, %[as]\n\tvmul.f32 s7, s7, %[as]\n\t"                                         \
+    "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\t"                                               \
+    "vcvt.f32.s32 s2, s2\n\tvcvt.f32.s32 s3, s3\n\t"                                               \
+    "vfma.f32 s8, s0, s4\n\tvfma.f32 s9, s1, s5\n\t"                                               \
+    "vfma.f32 s10, s2, s6\n\tvfma.f32 s11, s3, s7\n\t"
+
+/* Two groups of columns of all rows, of the second maybe half; its scales are `next` bytes on.
+ * lines: of the first tile, at a multiple of 64. */
+static inline __attribute__((always_inline)) void add_groups(float *out, bool first, bool half,
+                                                             const uint8_t *scales, size_t next,
+                                                             const uint8_t *lines,
+                                                             size_t tile_bytes, const float *end,
+                                                             const pairs *x, const float *as)
 {
-    add_group(out, false, scales, lines, tile_bytes, end, codes, as);
+    const float as0 = as[0], as1 = as[1];
+    do {
+        do {
+            register float a __asm__("s8"), b __asm__("s9"), c __asm__("s10"), d __asm__("s11");
+            four s = sum_group(lines, x);
+            __asm__ volatile("vldmia %[from], {s8-s11}\n\t" ADD_SCALED
+                             : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d)
+                             : [from] "r"(first ? zeros : out), [a] "r"(s.a), [b] "r"(s.b),
+                               [c] "r"(s.c), [d] "r"(s.d), [scales] "r"(scales), [as] "t"(as0)
+                             : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7");
+            s = half ? sum_half(lines + 512, x + 8) : sum_group(lines + 512, x + 8);
+            __asm__ volatile(ADD_SCALED "vstmia %[out]!, {s8-s11}"
+                             : [out] "+r"(out), "+t"(a), "+t"(b), "+t"(c), "+t"(d)
+                             : [a] "r"(s.a), [b] "r"(s.b), [c] "r"(s.c), [d] "r"(s.d),
+                               [scales] "r"(scales + next), [as] "t"(as1)
+                             : "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7");
+            scales += 8;
+            lines += 16;
+        } while ((uintptr_t)lines % 64);
+        lines += tile_bytes - 64;
+        scales += tile_bytes - 32;
+    } while (out < end);
+}
+
+static __attribute__((noinline)) void add_two(float *out, bool first, const uint8_t *scales,
+                                              size_t next, const uint8_t *lines, size_t tile_bytes,
+                                              const float *end, const uint32_t *codes,
+                                              const float *as)
+{
+    pairs x[16];
+    widen(x, codes, 16);
+    if (first)
+        add_groups(out, true, false, scales, next, lines, tile_bytes, end, x, as);
+    else if (!(codes[12] | codes[13] | codes[14] | codes[15])) /* where columns are padded */
+        add_groups(out, false, true, scales, next, lines, tile_bytes, end, x, as);
+    else
+        add_groups(out, false, false, scales, next, lines, tile_bytes, end, x, as);
 }
 
 /* ---- keys of heads below 32 dimensions ------------------------------------------------------ */
@@ -209,6 +269,56 @@ static inline void two_keys(float *out_a, float *out_b, const uint8_t *line, con
                        "s11");
 }
 
+/* Row r of a tile of eight dimensions times two queries, whose activations are in registers. */
+#define KEY_LINE(mul, a, b, at, a_even, a_odd, b_even, b_odd)                                      \
+    "ldr %[v], [%[line], #" at "]\n\tsxtb16 %[t], %[v], ror #8\n\tsxtb16 %[v], %[v]\n\t" mul       \
+    " %[a], %[v], " a_even a "\n\tsmlad %[a], %[t], " a_odd ", %[a]\n\t" mul                       \
+    " %[b], %[v], " b_even b "\n\tsmlad %[b], %[t], " b_odd ", %[b]\n\t"
+#define KEY_OF_8(at, pair)                                                                         \
+    KEY_LINE("smuad", "", "", at, "r4", "r5", "r9", "r10")                                         \
+    KEY_LINE("smlad", ", %[a]", ", %[b]", at "+64", "r6", "r8", "r11", "r12")                      \
+    "vmov " pair ", %[a], %[b]\n\t"
+#define FOUR_KEYS(at, scales)                                                                      \
+    KEY_OF_8(at, "s0, s1")                                                                         \
+    KEY_OF_8(at "+4", "s2, s3")                                                                    \
+    KEY_OF_8(at "+8", "s4, s5")                                                                    \
+    KEY_OF_8(at "+12", "s6, s7")                                                                   \
+    "vldr d8, [%[line], #" scales "-32]\n\t"                                                       \
+    "vcvtb.f32.f16 s12, s16\n\tvcvtt.f32.f16 s13, s16\n\t"                                         \
+    "vcvtb.f32.f16 s14, s17\n\tvcvtt.f32.f16 s15, s17\n\t"                                         \
+    "vmul.f32 s8, s12, %[as_a]\n\tvmul.f32 s9, s13, %[as_a]\n\t"                                   \
+    "vmul.f32 s10, s14, %[as_a]\n\tvmul.f32 s11, s15, %[as_a]\n\t"                                 \
+    "vmul.f32 s12, s12, %[as_b]\n\tvmul.f32 s13, s13, %[as_b]\n\t"                                 \
+    "vmul.f32 s14, s14, %[as_b]\n\tvmul.f32 s15, s15, %[as_b]\n\t"                                 \
+    "vcvt.f32.s32 s0, s0\n\tvcvt.f32.s32 s1, s1\n\tvcvt.f32.s32 s2, s2\n\t"                        \
+    "vcvt.f32.s32 s3, s3\n\tvcvt.f32.s32 s4, s4\n\tvcvt.f32.s32 s5, s5\n\t"                        \
+    "vcvt.f32.s32 s6, s6\n\tvcvt.f32.s32 s7, s7\n\t"                                               \
+    "vmul.f32 s8, s8, s0\n\tvmul.f32 s9, s9, s2\n\t"                                               \
+    "vmul.f32 s10, s10, s4\n\tvmul.f32 s11, s11, s6\n\t"                                           \
+    "vmul.f32 s12, s12, s1\n\tvmul.f32 s13, s13, s3\n\t"                                           \
+    "vmul.f32 s14, s14, s5\n\tvmul.f32 s15, s15, s7\n\t"                                           \
+    "ldr %[t], %[out_b]\n\tvstmia %[out_a]!, {s8-s11}\n\t"                                         \
+    "vstmia %[t]!, {s12-s15}\n\tstr %[t], %[out_b]\n\t"
+
+/* Tiles of eight dimensions, sixteen keys each, times two queries: as two_keys, but for the sum
+ * with zero, which only tells where a scale is negative; those of keys are not. */
+static inline void keys_of_8(float *out_a, float *out_b, const uint8_t *tile, size_t tile_bytes,
+                             const pairs *x, const float *end, float as_a, float as_b)
+{
+    for (; out_a < end; tile += tile_bytes) {
+        const void *t = x;
+        int32_t a, b, v;
+        __asm__ volatile("ldmia %[t], {r4, r5, r6, r8, r9, r10, r11, r12}\n\t" FOUR_KEYS("0", "0")
+                             FOUR_KEYS("16", "8") FOUR_KEYS("32", "16") FOUR_KEYS("48", "24")
+                         : [out_a] "+r"(out_a), [out_b] "+m"(out_b), [t] "+r"(t), [v] "=&r"(v),
+                           [a] "=&r"(a), [b] "=&r"(b)
+                         : [line] "r"(tile + 32), [as_a] "t"(as_a), [as_b] "t"(as_b)
+                         : "memory", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "s0", "s1",
+                           "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12",
+                           "s13", "s14", "s15", "s16", "s17");
+    }
+}
+
 /* All tiles for queries a and b (which may be the same). */
 static __attribute__((noinline)) void keys_of_two(float *out_a, float *out_b, const mote_acts *x,
                                                   size_t a, size_t b, const mote_mat *w,
@@ -220,6 +330,13 @@ static __attribute__((noinline)) void keys_of_two(float *out_a, float *out_b, co
     const uint8_t *tile = w->data + begin * w->tile_bytes;
     const size_t n = w->k / 4;
     two_pairs wide[8];
+    if (n == 2) {
+        pairs *in_order = &wide[0].a;
+        widen(in_order, codes_a, 2);
+        widen(in_order + 2, codes_b, 2);
+        keys_of_8(out_a, out_b, tile, w->tile_bytes, in_order, end, as_a, as_b);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         widen(&wide[i].a, codes_a + i, 1);
         widen(&wide[i].b, codes_b + i, 1);
@@ -240,18 +357,21 @@ static void times_row(float *out, const mote_acts *x, size_t t, const mote_mat *
     const uint8_t *lines = scales + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
     const uint32_t *codes = (const void *)(x->codes + t * x->code_stride);
     const float *as = x->scales + t * x->group_stride;
-    const unsigned shift = w->group == 64;
     size_t g = 0;
 #ifdef __OPTIMIZE_SIZE__
+    const unsigned shift = w->group == 64;
     memset(out, 0, (size_t)((const uint8_t *)end - (const uint8_t *)out));
     for (; g < groups; g++)
         add_lines(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g, 8,
                   as[g]);
 #else
-    add_first(out, scales, lines, bytes, end, codes, as[0]);
-    for (g = 1; g < groups; g++)
-        add_next(out, scales + 32 * (g >> shift), lines + 512 * g, bytes, end, codes + 8 * g,
-                 as[g]);
+    const size_t next = w->group == 64 ? 0 : 32, two = 32 + next;
+    for (; g + 1 < groups; g += 2)
+        add_two(out, g == 0, scales + g / 2 * two, next, lines + 512 * g, bytes, end, codes + 8 * g,
+                as + g);
+    if (g < groups)
+        add_group(out, g == 0, scales + 32 * g, lines + 512 * g, bytes, end, codes + 8 * g, as[g]),
+            g++;
 #endif
     if (rest)
         add_lines(out, scales + 32 * g, lines + 512 * g, bytes, end, codes + 8 * g, rest, as[g]);
@@ -367,194 +487,4 @@ values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t 
 
 #define VALUES_Q8 mote_k_values_q8_dsp
 #include "kernels/cortexm/values_q8.inc"
-
-#ifndef __OPTIMIZE_SIZE__
-/* ---- exp ------------------------------------------------------------------------------------ */
-
-static __attribute__((noinline)) float any_exp(float x) { return mote_exp(x); }
-
-/* mote_exp (math.h). Where the power of two is well inside the range, the clamps do nothing and the
- * exponent is added to the bits; elsewhere that function. The coefficients come by one instruction
- * since each step of the polynomial consumes its own. */
-static const float steps[] = {0.00836891778738f, 0.041666205054f, 0.166665186035f, 0.500000009542f};
-
-static inline __attribute__((always_inline)) float exp_of(float x)
-{
-    register float a __asm__("s0"), b __asm__("s1"), c __asm__("s2"), d __asm__("s3");
-    float t = x * 0x1.715476p+0f + MOTE_RNE_MAGIC;
-    float n = t - MOTE_RNE_MAGIC;
-    float r = mote_fma(n, 0x1.05c61p-29f, mote_fma(n, -0x1.62e43p-1f, x));
-    uint32_t power = float_bits(t);
-    if (__builtin_expect(power + 114 - float_bits(MOTE_RNE_MAGIC) > 240, 0))
-        return any_exp(x);
-    __asm__("vldmia %4, {s0-s3}" : "=t"(a), "=t"(b), "=t"(c), "=t"(d) : "r"(steps), "m"(steps));
-    a = mote_fma(0.00139505411709f, r, a);
-    b = mote_fma(a, r, b);
-    c = mote_fma(b, r, c);
-    d = mote_fma(c, r, d);
-    return bits_float(float_bits(mote_fma(d, r * r, r) + 1.0f) + (power << 23));
-}
-
-void mote_k_silu_mul_dsp(float *y, const float *gate, const float *up, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = gate[i] / (1.0f + exp_of(-gate[i])) * up[i];
-}
-
-#define EXP_OF(x, more)                                                                            \
-    "vmul.f32 " x ", " x ", %[scale]\n\tvsub.f32 " x ", " x ", %[m]\n\t"                           \
-    "vmul.f32 s8, " x ", %[log2e]\n\tvadd.f32 s8, s8, %[magic]\n\t"                                \
-    "vsub.f32 s9, s8, %[magic]\n\tvmov %[u], s8\n\t"                                               \
-    "vfma.f32 " x ", s9, %[high]\n\tvfma.f32 " x ", s9, %[low]\n\t"                                \
-    "vldmia %[table], {s0-s3}\n\t"                                                                 \
-    "vfma.f32 s0, " x ", %[last]\n\tvfma.f32 s1, " x ", s0\n\t"                                    \
-    "vfma.f32 s2, " x ", s1\n\tvfma.f32 s3, " x ", s2\n\t"                                         \
-    "vmul.f32 s8, " x ", " x "\n\tvfma.f32 " x ", s3, s8\n\t"                                      \
-    "vadd.f32 " x ", " x ", %[one]\n\t"                                                            \
-    "vmov %[y], " x "\n\tadd %[y], %[y], %[u], lsl #23\n\tvmov " x ", %[y]\n\t"                    \
-    "add %[u], %[u], %[bias]\n\t" more "\n\t"
-
-/* Sixteen positions, a lane's each: exp_of, four at a time. All are at most 0, so one test tells
- * whether any is too low. */
-static inline void add_exps(float *p, float scale, float m, float lane[16])
-{
-    for (size_t l = 0; l < 16; l += 4) {
-        uint32_t u, y, all;
-        register float a __asm__("s4"), b __asm__("s5"), c __asm__("s6"), d __asm__("s7");
-        __asm__ volatile(
-            "vldmia %[p], {s4-s7}\n\t" EXP_OF("s4", "mov %[all], %[u]")
-                EXP_OF("s5", "orr %[all], %[u]") EXP_OF("s6", "orr %[all], %[u]")
-                    EXP_OF("s7", "orr %[all], %[u]")
-            : "=&t"(a), "=&t"(b), "=&t"(c), "=&t"(d), [u] "=&r"(u), [y] "=&r"(y), [all] "=&r"(all)
-            : [p] "r"(p + l), [table] "r"(steps), [scale] "t"(scale), [m] "t"(m),
-              [log2e] "t"(0x1.715476p+0f), [magic] "t"(MOTE_RNE_MAGIC), [high] "t"(-0x1.62e43p-1f),
-              [low] "t"(0x1.05c61p-29f), [last] "t"(0.00139505411709f), [one] "t"(1.0f),
-              [bias] "r"(114 - float_bits(MOTE_RNE_MAGIC))
-            : "memory", "s0", "s1", "s2", "s3", "s8", "s9");
-        if (__builtin_expect(all > 255, 0)) {
-            a = any_exp(p[l] * scale - m);
-            float b2 = any_exp(p[l + 1] * scale - m), c2 = any_exp(p[l + 2] * scale - m);
-            float d2 = any_exp(p[l + 3] * scale - m), a2 = a;
-            p[l] = a2, p[l + 1] = b2, p[l + 2] = c2, p[l + 3] = d2;
-            lane[l] += a2, lane[l + 1] += b2, lane[l + 2] += c2, lane[l + 3] += d2;
-            continue;
-        }
-        __asm__ volatile("vstmia %[p], {s4-s7}\n\tvldmia %[lane], {s0-s3}\n\t"
-                         "vadd.f32 s0, s0, s4\n\tvadd.f32 s1, s1, s5\n\t"
-                         "vadd.f32 s2, s2, s6\n\tvadd.f32 s3, s3, s7\n\t"
-                         "vstmia %[lane], {s0-s3}"
-                         :
-                         : "t"(a), "t"(b), "t"(c), "t"(d), [p] "r"(p + l), [lane] "r"(lane + l)
-                         : "memory", "s0", "s1", "s2", "s3");
-    }
-}
-static inline float largest(const float *p, size_t n)
-{
-    float m = p[0];
-    size_t i = n & 3;
-    for (size_t j = 1; j < i; j++)
-        m = mote_fmax(p[j], m);
-    for (p += i; i < n; i += 4)
-#if __ARM_ARCH >= 8 || __ARM_FP & 8 /* FPv5 */
-        __asm__("vldmia %[p]!, {s0-s3}\n\t"
-                "vmaxnm.f32 s0, s0, s1\n\tvmaxnm.f32 s2, s2, s3\n\t"
-                "vmaxnm.f32 s0, s0, s2\n\tvmaxnm.f32 %[m], %[m], s0"
-                : [m] "+t"(m), [p] "+r"(p)
-                :
-                : "memory", "s0", "s1", "s2", "s3");
-#else
-        __asm__("vldmia %[p]!, {s0-s3}\n\t"
-                "vcmp.f32 s0, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s0\n\t"
-                "vcmp.f32 s1, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s1\n\t"
-                "vcmp.f32 s2, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s2\n\t"
-                "vcmp.f32 s3, %[m]\n\tvmrs apsr_nzcv, fpscr\n\tit gt\n\tvmovgt.f32 %[m], s3"
-                : [m] "+t"(m), [p] "+r"(p)
-                :
-                : "memory", "cc", "s0", "s1", "s2", "s3");
-#endif
-    return m;
-}
-
-/* The largest of a row times a scale > 0 is the largest times it. */
-void mote_k_softmax_dsp(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
-                        float *sum)
-{
-    float lane[16] = {0.0f}, m;
-    size_t j = lo;
-    if (MOTE_LAYER_KINDS && cap > 0.0f)
-        for (; j < hi; j++)
-            p[j] = cap * mote_tanh(p[j] * scale / cap);
-    else if (!(scale > 0.0f))
-        for (; j < hi; j++)
-            p[j] *= scale;
-    if (j == hi)
-        scale = 1.0f;
-    m = largest(p + lo, hi - lo) * scale;
-    for (j = lo; j < hi && j % 16; j++)
-        lane[j % 16] += p[j] = any_exp(p[j] * scale - m);
-    for (; j + 16 <= hi; j += 16)
-        add_exps(p + j, scale, m, lane);
-    for (; j < hi; j++)
-        lane[j % 16] += p[j] = exp_of(p[j] * scale - m);
-    for (size_t half = 8; half; half /= 2)
-        for (size_t l = 0; l < half; l++)
-            lane[l] += lane[l + half];
-    *max = m;
-    *sum = lane[0];
-}
-
-/* ---- activations ---------------------------------------------------------------------------- */
-
-/* A group of n <= 32, a multiple of 4: its codes, four in a word, zeros behind. */
-static int32_t quantize_group(uint32_t *codes, float *scale, const float *x, size_t n)
-{
-    uint32_t top = 0;
-    int32_t sum = 0;
-    for (size_t i = 0; i < n; i += 4)
-#pragma GCC unroll 4
-        for (size_t j = 0; j < 4; j++) {
-            uint32_t u = float_bits(x[i + j]) << 1;
-            top = u > top ? u : top;
-        }
-    const float amax = bits_float(top >> 1);
-    *scale = top >= 0xff000000u ? bits_float(0x7fc00000u) : 0.0f;
-    size_t i = 0;
-    if (top < 0xff000000u && amax >= 0x1p-100f) {
-        *scale = amax / 127.0f;
-        const float factor = 127.0f / amax;
-        for (; i < n / 4; i++, x += 4) {
-            uint32_t w = float_bits(x[0] * factor + MOTE_RNE_MAGIC);
-            uint32_t b = float_bits(x[1] * factor + MOTE_RNE_MAGIC);
-            uint32_t c = float_bits(x[2] * factor + MOTE_RNE_MAGIC);
-            uint32_t d = float_bits(x[3] * factor + MOTE_RNE_MAGIC);
-            __asm__("bfi %0, %1, #8, #8\n\tbfi %0, %2, #16, #8\n\tbfi %0, %3, #24, #8"
-                    : "+r"(w)
-                    : "r"(b), "r"(c), "r"(d));
-            codes[i] = w;
-            if (MOTE_TYPES_GGUF) /* nobody else reads it */
-                sum = __smlad(even_bytes(w), 0x10001, __smlad(odd_bytes(w), 0x10001, sum));
-        }
-    }
-    for (; i < 8; i++)
-        codes[i] = 0;
-    return sum;
-}
-
-void mote_k_quantize_dsp(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n)
-{
-    const size_t n_codes = mote_round_up(n, 64);
-    for (size_t at = 0; at < n_codes; at += 32, codes += 32) {
-        size_t left = at < n ? n - at : 0;
-        const float *from = x + at;
-        float last[32];
-        if (left < 32 && left % 4) {
-            memcpy(last, from, left * sizeof *last);
-            for (; left % 4; left++)
-                last[left] = 0.0f;
-            from = last;
-        }
-        *sums++ = quantize_group((uint32_t *)(void *)codes, scales++, from, left < 32 ? left : 32);
-    }
-}
-#endif
 #endif

@@ -36,8 +36,8 @@ static inline float32x4_t halves(const uint16_t *p)
             vfmaq_f32(acc[(r) / 4], vcvtq_f32_s32(sum), vmulq_n_f32(halves(scale + (r)), as[g]));  \
     } while (0)
 
-static void tile_q8(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
-                    const float *as)
+static __attribute__((noinline)) void tile_q8(float *out, const mote_mat *w, const uint8_t *tile,
+                                              const int8_t *codes, const float *as)
 {
     const uint8_t *line = tile + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
     uint32x4_t lines =
@@ -59,25 +59,38 @@ static void tile_q8(float *out, const mote_mat *w, const uint8_t *tile, const in
         vst1q_f32(out + 4 * b, acc[b]);
 }
 
-/* Less than 32 columns, none -128: keys of small heads. Four rows at once: products of even and of
- * odd bytes, added in pairs. */
-static void tile_short(float *out, const mote_mat *w, const uint8_t *tile, const int8_t *codes,
-                       float as)
+#define SUM_SHORT(r) vmladavq_s8(ROW_WORDS(lines, r, 0), x0)
+#define SUM_BOTH(r) vmladavaq_s8(SUM_SHORT(r), ROW_WORDS(behind, r, 0), x1)
+#define SHORT_ROWS(sum_of, r)                                                                      \
+    do {                                                                                           \
+        int32x4_t sum = {sum_of(r), sum_of((r) + 1), sum_of((r) + 2), sum_of((r) + 3)};            \
+        vst1q_f32(out + (r), vfmaq_f32(vdupq_n_f32(0.0f), vcvtq_f32_s32(sum),                      \
+                                       vmulq_n_f32(halves(scale + (r)), as)));                     \
+    } while (0)
+
+/* Less than 32 columns: keys of small heads. Lines that are none are taken for the first one:
+ * activations are zeros there. */
+static __attribute__((noinline)) void tile_short(float *out, const mote_mat *w, const uint8_t *tile,
+                                                 const int8_t *codes, float as)
 {
-    const uint32_t *x = (const void *)codes;
-    const int8_t *line = (const int8_t *)tile + mote_tile_scale_bytes(MOTE_Q8, 32, w->k);
-    for (size_t b = 0; b < 4; b++) {
-        int32x4_t sum = vdupq_n_s32(0);
-        for (size_t i = 0; i < w->k / 4; i++) {
-            int8x16_t a = vldrbq_s8(line + MOTE_LINE * i + 16 * b);
-            int8x16_t v = vreinterpretq_s8_u32(vdupq_n_u32(x[i]));
-            int16x8_t two = vaddq_s16(vmullbq_int_s8(a, v), vmulltq_int_s8(a, v));
-            sum = vaddq_s32(sum, vaddq_s32(vmovlbq_s16(two), vmovltq_s16(two)));
-        }
-        const uint16_t *scale = (const uint16_t *)(const void *)tile + 4 * b;
-        float32x4_t acc =
-            vfmaq_f32(vdupq_n_f32(0.0f), vcvtq_f32_s32(sum), vmulq_n_f32(halves(scale), as));
-        vst1q_f32(out + 4 * b, acc);
+    const uint32_t line = (uint32_t)(uintptr_t)tile + 32, n = (uint32_t)w->k / 4;
+    const uint32x4_t place = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE), first = vdupq_n_u32(line);
+    const uint32x4_t lines = vpselq_u32(vaddq_n_u32(place, line), first, vctp32q(n));
+    const int8x16_t x0 = vldrbq_s8(codes);
+    const uint16_t *scale = (const void *)tile;
+    if (n <= 4) {
+        SHORT_ROWS(SUM_SHORT, 0);
+        SHORT_ROWS(SUM_SHORT, 4);
+        SHORT_ROWS(SUM_SHORT, 8);
+        SHORT_ROWS(SUM_SHORT, 12);
+    } else {
+        const uint32x4_t behind =
+            vpselq_u32(vaddq_n_u32(place, line + 4 * MOTE_LINE), first, vctp32q(n - 4));
+        const int8x16_t x1 = vldrbq_s8(codes + 16);
+        SHORT_ROWS(SUM_BOTH, 0);
+        SHORT_ROWS(SUM_BOTH, 4);
+        SHORT_ROWS(SUM_BOTH, 8);
+        SHORT_ROWS(SUM_BOTH, 12);
     }
 }
 
@@ -201,11 +214,10 @@ void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, 
     }
     for (size_t j = tail > body ? tail : body; j < hi; j++)
         lane[j % 16] += p[j] = mote_exp(p[j] - m);
-    for (size_t half = 8; half; half /= 2)
-        for (size_t l = 0; l < half; l++)
-            lane[l] += lane[l + half];
+    float32x4_t four = vaddq_f32(vaddq_f32(vld1q_f32(lane), vld1q_f32(lane + 8)),
+                                 vaddq_f32(vld1q_f32(lane + 4), vld1q_f32(lane + 12)));
     *max = m;
-    *sum = lane[0];
+    *sum = (four[0] + four[2]) + (four[1] + four[3]); /* as rows.inc folds */
 }
 
 /* silu(x) = x / (1 + exp(-x)): the vectors have no division. */

@@ -20,14 +20,14 @@ import budgets  # noqa: E402
 MOTE = ROOT / os.environ.get("MOTE_BUILD", "build/release") / "mote"
 OUT = ROOT / "build/firmware"
 # target: machine of qemu-system, most instructions a token (mean of 200, stories260K in q8;
-# q4: twice that). The goals, 0.80 million and 0.30 for the M55, are not met yet: it says so.
+# q4: twice that). The goal for the M55, 0.30 million, is not met yet: it says so.
 TARGETS = {
-    "m4f": ("mps2-an386", 0.88e6), "stm32f405": ("netduinoplus2", 0.88e6),
-    "m7": ("mps2-an500", 0.88e6), "m33": ("mps2-an505", 0.88e6), "m55": ("mps3-an547", 0.42e6),
+    "m4f": ("mps2-an386", 0.80e6), "stm32f405": ("netduinoplus2", 0.80e6),
+    "m7": ("mps2-an500", 0.80e6), "m33": ("mps2-an505", 0.80e6), "m55": ("mps3-an547", 0.38e6),
     "rv32imafc": ("virt", 7.0e6), "m3": ("mps2-an385", 60e6), "m0plus": ("mps2-an385", 120e6),
     "rv32imc": ("virt", 100e6),
 }
-GOALS = {"m4f": 0.8e6, "stm32f405": 0.8e6, "m7": 0.8e6, "m33": 0.8e6, "m55": 0.3e6}
+GOALS = {"m55": 0.3e6}
 MOST_ARENA = {128: 56 * 1024, 256: 108 * 1024, 512: 210 * 1024}
 MOST_CODE, MOST_CORE, MOST_STACK = 24 * 1024, 10 * 1024, 1024
 CPU_M4F = "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16".split()
