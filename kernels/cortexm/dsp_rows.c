@@ -1,6 +1,6 @@
-/* dsp_rows.c: what works along rows on Cortex-M with an FPU (M4F, M7, M33): exponentials for softmax
- * and SiLU, quantising. Formulas and bits: math.h, rows.inc. A build for size has those. Written as
- * instructions where two numbers can move between the register files at once.
+/* dsp_rows.c: what works along rows on Cortex-M with an FPU (M4F, M7, M33): exponentials for
+ * softmax and SiLU, quantising. Formulas and bits: math.h, rows.inc. A build for size has those.
+ * Written as instructions where two numbers can move between the register files at once.
  */
 #include "kernels/cortexm/cortexm.h"
 #include "kernels/math.h"

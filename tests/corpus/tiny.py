@@ -180,15 +180,15 @@ def gguf(keys=None, tensors=None, version=3, n_keys=None, n_tensors=None, offset
 LLAMA2C_VOCAB = 300
 
 
-def llama2c(header=None):
-    """A version-0 checkpoint with a shared classifier."""
+def llama2c(header=None, shape=(HIDDEN, FF, LAYERS, HEADS, KV_HEADS, LLAMA2C_VOCAB, 64)):
+    """A version-0 checkpoint with a shared classifier; header: if it is to say something else."""
     rng = random.Random(9)
-    head = header or (HIDDEN, FF, LAYERS, HEADS, KV_HEADS, LLAMA2C_VOCAB, 64)
-    kv = KV_HEADS * HEAD
-    n = (LLAMA2C_VOCAB * HIDDEN + LAYERS * HIDDEN + LAYERS * HIDDEN * (2 * HIDDEN + 2 * kv) +
-         LAYERS * HIDDEN + LAYERS * 3 * HIDDEN * FF + HIDDEN + 64 * HEAD)
-    return struct.pack("<7i", *head) + struct.pack(f"<{n}f", *(rng.uniform(-0.2, 0.2)
-                                                               for _ in range(n)))
+    hidden, ff, layers, heads, kv_heads, vocab, positions = shape
+    kv = kv_heads * (hidden // heads)
+    n = (vocab * hidden + layers * hidden + layers * hidden * (2 * hidden + 2 * kv) +
+         layers * hidden + layers * 3 * hidden * ff + hidden + positions * (hidden // heads))
+    return struct.pack("<7i", *(header or shape)) + struct.pack(
+        f"<{n}f", *(rng.uniform(-0.2, 0.2) for _ in range(n)))
 
 
 def llama2c_vocab(n=LLAMA2C_VOCAB):

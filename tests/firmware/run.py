@@ -95,7 +95,7 @@ def emulate(target, elf):
 def expected(model):
     """Hash and text that this machine gives, the same on all its tiers."""
     ask = json.dumps({"ids": [1], "greedy": 200})
-    tiers = subprocess.run([MOTE, "doctor"], capture_output=True, text=True).stdout
+    tiers = subprocess.run([MOTE, "doctor", "--quick"], capture_output=True, text=True).stdout
     answers = []
     for tier in re.search(r"^tiers: (.*)$", tiers, re.M)[1].split():
         done = subprocess.run([MOTE, "logits", model, "--jsonl", "--kv", "q8", "-t", "1", "--isa",
@@ -123,7 +123,8 @@ def check_run(target, folder, model, want, is_story):
     if not check(f"{name}: runs to its end", got["done"], "" if got["done"] else got["end"]):
         return
     check(f"{name}: hash", got["hash"] == want[0], f"{got['hash']}, tier {got['tier']}")
-    check(f"{name}: text", got["text"].strip() == want[1].strip())
+    if is_story:  # seeded weights make broken UTF-8, which programs mend each in their way
+        check(f"{name}: text", got["text"].strip() == want[1].strip())
     check(f"{name}: ids of a text", got["encoded"] == want[2], got["encoded"])
     detail = f"{int(got['mean']):,} a token, arena {int(got['arena']):,} bytes"
     header = pathlib.Path(f"{model}.h").read_text()
@@ -165,12 +166,11 @@ def models(folder):
         out = folder / f"model-{kind}.mote"
         if story.is_dir():
             source = [story / "stories260K.bin", "--vocab", story / "tok512.bin"]
-        else:
+        else:  # seeded weights in its shape
             import tiny
-            source = [folder / "hub"]
-            if not source[0].exists():
-                source[0].mkdir()
-                tiny.write_folder(source[0])
+            source = [folder / "seeded.bin", "--vocab", folder / "words.bin"]
+            source[0].write_bytes(tiny.llama2c(shape=(64, 172, 5, 8, 4, 512, 512)))
+            source[2].write_bytes(tiny.llama2c_vocab(512))
         subprocess.run([MOTE, "convert", *source, "-o", out, "--type", kind, "--force", "-q"],
                        check=True)
         baked = out.with_suffix(".bin")
