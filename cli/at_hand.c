@@ -64,7 +64,7 @@ static bool folder_of(cli_store store, char path[CLI_PATH])
     return false;
 }
 
-static bool ends_with(const char *name, const char *end)
+bool cli_ends_with(const char *name, const char *end)
 {
     size_t n = strlen(name), k = strlen(end);
     return n > k && strcmp(name + n - k, end) == 0;
@@ -86,17 +86,6 @@ static uint64_t size_of(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-}
-
-/* The beginning of a small file, terminated; its bytes. */
-static size_t read_small(const char *path, char *text, size_t cap)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, cap - 1);
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = 0;
-    return n > 0 ? (size_t)n : 0;
 }
 
 typedef bool visit_fn(void *user, const char *folder, const char *name);
@@ -131,7 +120,7 @@ static bool snapshot_of(const char *repository, char path[CLI_PATH])
     char file[CLI_PATH], revision[80], folder[CLI_PATH];
     if (!join(folder, "%s/snapshots", repository) || !join(file, "%s/refs/main", repository))
         return false;
-    read_small(file, revision, sizeof revision);
+    cli_read_small(file, revision, sizeof revision);
     revision[strcspn(revision, "\r\n")] = 0;
     return (is_plain(revision, 0) && take_snapshot(path, folder, revision)) ||
            visit(folder, take_snapshot, path);
@@ -149,18 +138,12 @@ static bool find_hub(const char *name, char path[CLI_PATH])
 static bool add_weights(void *user, const char *folder, const char *name)
 {
     char path[CLI_PATH];
-    if (ends_with(name, ".safetensors") && join(path, "%s/%s", folder, name))
+    if (cli_ends_with(name, ".safetensors") && join(path, "%s/%s", folder, name))
         *(uint64_t *)user += size_of(path);
     return false;
 }
 
 /* ---- Ollama ---------------------------------------------------------------------------------- */
-
-static bool is_string(const mote_value *v, const char *text)
-{
-    return v && v->kind == MOTE_VALUE_STRING && v->as.string.bytes == strlen(text) &&
-           memcmp(v->as.string.ptr, text, v->as.string.bytes) == 0;
-}
 
 /* "sha256:" and 64 digits, as the name of a file. */
 static bool read_digest(const mote_value *v, char name[72])
@@ -180,7 +163,7 @@ static bool blob_of(const char *manifest, const char *store, char path[CLI_PATH]
     char text[8192], digest[72];
     mote_value tree;
     mote_error err;
-    size_t n = read_small(manifest, text, sizeof text), room = 64 * (n + 1);
+    size_t n = cli_read_small(manifest, text, sizeof text), room = 64 * (n + 1);
     void *memory = malloc(room);
     bool found = false;
     if (memory && n && !cli_json_parse(&tree, text, n, memory, room, &err)) {
@@ -189,7 +172,7 @@ static bool blob_of(const char *manifest, const char *store, char path[CLI_PATH]
              i++) {
             const mote_value *l = &layers->as.list.items[i];
             if (!found && l->kind == MOTE_VALUE_DICT &&
-                is_string(cli_get(l, "mediaType"), "application/vnd.ollama.image.model") &&
+                cli_is_string(cli_get(l, "mediaType"), "application/vnd.ollama.image.model") &&
                 read_digest(cli_get(l, "digest"), digest))
                 found = join(path, "%s/blobs/%s", store, digest) && size_of(path);
         }
@@ -284,8 +267,8 @@ static bool add_file(void *user, const char *folder, const char *name)
 {
     collector *c = user;
     char path[CLI_PATH];
-    bool fits =
-        (c->store == CLI_STORE_MODELS && ends_with(name, ".mote")) || ends_with(name, ".gguf");
+    bool fits = (c->store == CLI_STORE_MODELS && cli_ends_with(name, ".mote")) ||
+                cli_ends_with(name, ".gguf");
     if (fits && join(path, "%s/%s", folder, name) && size_of(path))
         add(c, name, path, size_of(path));
     return c->failed;

@@ -34,6 +34,8 @@ typedef struct cli_places {
 int cli_places_open(cli_places *p);
 void cli_places_close(cli_places *p);
 
+bool cli_ends_with(const char *name, const char *end);
+
 /* The path of what is so called (or is the known model of this alias); false: nothing is, or it is
  * a path already. */
 bool cli_find_at_hand(const char *name, char path[CLI_PATH]);

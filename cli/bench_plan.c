@@ -5,7 +5,6 @@
  * first-last*factor, as llama-bench has them.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/bench.h"
@@ -122,18 +121,13 @@ int bench_read_plan(bench_plan *plan, const cli_opts *o)
 
 /* ---- work ----------------------------------------------------------------------------------- */
 
-static bool is_float(const char *type)
-{
-    return strcmp(type, "f32") == 0 || strcmp(type, "f16") == 0 || strcmp(type, "bf16") == 0;
-}
-
 /* Adds one tensor; experts: those it holds are read in part, what *experts counts. */
 static void add_tensor(bench_costs *costs, const mote_tensor_info *t, double used)
 {
     double products = (double)t->rows * (double)t->k * used;
     if (strncmp(t->name, "layers.", 7) != 0 || t->k < 2)
         return;
-    if (is_float(t->type))
+    if (cli_is_float(t->type))
         costs->float_products += products;
     else
         costs->int_products += products;
@@ -165,7 +159,7 @@ mote_status bench_count_costs(bench *b, mote_error *err)
     head = head.rows ? head : embed;
     *costs = (bench_costs){.head_products = (double)head.rows * (double)head.k,
                            .head_bytes = (double)head.bytes,
-                           .is_head_float = head.rows && is_float(head.type)};
+                           .is_head_float = head.rows && cli_is_float(head.type)};
     costs->layer_bytes = (double)b->model.decode_read_bytes - costs->head_bytes;
     for (size_t i = 0; i < b->engine.info.n_tensors; i++) {
         mote_image_get_tensor(&b->engine.image, i, &t);
@@ -198,18 +192,12 @@ static void count_work(const bench_costs *costs, bench_test *t)
 
 /* ---- results -------------------------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 void bench_count_test(const bench *b, bench_test *t)
 {
     double sorted[BENCH_MAX_REPEATS], sum = 0, squares = 0;
     size_t n = (size_t)b->opts.repeats;
     memcpy(sorted, t->rates, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_size);
+    cli_sort(sorted, n);
     for (size_t i = 0; i < n; i++)
         sum += sorted[i];
     t->mean = sum / (double)n;

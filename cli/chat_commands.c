@@ -209,9 +209,7 @@ static bool load_line(chat *c, const char *text, size_t bytes)
     ok = role && content && role->kind == MOTE_VALUE_STRING && content->kind == MOTE_VALUE_STRING;
     static const char *const roles[] = {"system", "user", "assistant"};
     size_t k = 0;
-    while (ok && k < 3 &&
-           (role->as.string.bytes != strlen(roles[k]) ||
-            memcmp(role->as.string.ptr, roles[k], role->as.string.bytes) != 0))
+    while (ok && k < 3 && !cli_is_string(role, roles[k]))
         k++;
     ok = ok && k < 3;
     if (ok && k == 0) {

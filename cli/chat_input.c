@@ -125,13 +125,8 @@ int chat_next_entry(chat *c, cli_text *entry)
 
 void chat_find_history(chat *c)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     char *path = c->history;
-    size_t cap = sizeof c->history;
-    int n = state && *state == '/' ? snprintf(path, cap, "%s/mote/history", state)
-            : home && *home == '/' ? snprintf(path, cap, "%s/.local/state/mote/history", home)
-                                   : -1;
-    if (n < 0 || (size_t)n >= cap) {
+    if (!cli_own_path(path, sizeof c->history, "XDG_STATE_HOME", ".local/state", "history")) {
         *path = 0;
         return;
     }

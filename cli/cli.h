@@ -173,6 +173,8 @@ const char *cli_size(char text[32], uint64_t bytes);
 /* Is it a terminal, and are colours wanted (NO_COLOR)? */
 bool cli_color(int fd);
 double cli_seconds(void); /* since some time before main */
+/* Ascending. */
+void cli_sort(double *x, size_t n);
 
 /* A bar on stderr, when that is a terminal and work takes more than half a second. */
 typedef struct cli_progress {
@@ -272,6 +274,8 @@ const mote_team *cli_prompt_team(const cli_engine *e);
 void cli_memory_json(cli_out *out, const cli_memory *m);
 /* Length that a session gets without -c: the model's, at most this. */
 uint32_t cli_default_context(const cli_engine *e);
+/* Is a type of weights f32, f16 or bf16? */
+bool cli_is_float(const char *type);
 
 /* Is this something to convert: a folder, a .gguf, a config.json? (draft.c) */
 bool cli_is_source(const char *path);
@@ -315,6 +319,13 @@ typedef struct cli_ids {
 
 /* A whole file or stdin (path NULL). */
 int cli_read_text(cli_text *out, const char *path);
+/* The beginning of a file, at most cap - 1 bytes, terminated, without a word if it cannot be read;
+ * its bytes. */
+size_t cli_read_small(const char *path, char *text, size_t cap);
+/* A file of mote's own: $VARIABLE/mote/NAME, else ~/BELOW/mote/NAME; false: neither is there, or
+ * too long. */
+bool cli_own_path(char *path, size_t cap, const char *variable, const char *below,
+                  const char *name);
 /* -p, -f or stdin. */
 int cli_prompt_text(cli_text *out, const cli_opts *o);
 /* --template with its --set. */
@@ -455,6 +466,8 @@ typedef void cli_flush_fn(void *user, cli_out *out);
 int cli_lines_queued(cli_out *out, cli_row_fn *row, cli_flush_fn *flush, void *user);
 /* A member of a dict, NULL: absent. */
 const mote_value *cli_get(const mote_value *dict, const char *key);
+/* Is it (NULL: no) that string? */
+bool cli_is_string(const mote_value *v, const char *text);
 /* A member that is a list of ids (malloc'ed). */
 bool cli_get_ids(const mote_value *dict, const char *key, cli_ids *out);
 /* A member that is a number in [min, max]; *out stays when there is none. False: it is something
@@ -488,6 +501,8 @@ int cli_windows_run(cli_windows *w, const char *label);
 void cli_windows_close(cli_windows *w); /* the engines stay open */
 /* ln of the sum of exp(x[i]). */
 double cli_log_sum(const float *x, size_t n);
+/* Kullback-Leibler divergence of softmax(q) from softmax(p); their cli_log_sum. */
+double cli_divergence(const float *p, double p_sum, const float *q, double q_sum, size_t n);
 
 /* How far a model is from another on the text (or ids) that the first engine's options name
  * (cmd_compare.c). */

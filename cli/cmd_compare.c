@@ -18,12 +18,8 @@ typedef struct comparison {
 static void add_term(void *user, const float *const *logits, int32_t next)
 {
     comparison *c = user;
-    double lp = cli_log_sum(logits[0], c->n_vocab), lq = cli_log_sum(logits[1], c->n_vocab), kl = 0;
-    for (size_t i = 0; i < c->n_vocab; i++) {
-        double p = (double)logits[0][i] - lp, q = (double)logits[1][i] - lq;
-        kl += exp(p) * (p - q);
-    }
-    kl = kl > 0 ? kl : 0; /* rounding */
+    double lp = cli_log_sum(logits[0], c->n_vocab), lq = cli_log_sum(logits[1], c->n_vocab);
+    double kl = cli_divergence(logits[0], lp, logits[1], lq, c->n_vocab);
     c->sum += kl;
     c->nll[0] += lp - (double)logits[0][next];
     c->nll[1] += lq - (double)logits[1][next];

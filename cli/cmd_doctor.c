@@ -14,8 +14,6 @@ enum { MAX_TIERS = 8, MAX_ADVICE = 8 };
 
 /* Bytes of a weight at q4, its scales and the wide matrices included. */
 #define Q4_BYTES 0.58
-/* Tokens a second that are as fast as people read. */
-#define FLUENT 8.0
 
 typedef struct examination {
     mote_machine machine;
@@ -115,7 +113,7 @@ static int examine(examination *x, const cli_opts *o)
 /* Weights of the largest model that is fluent at q4, by speed and by memory. */
 static double fluent_weights(const examination *x)
 {
-    double most = x->speed.q4_bytes / FLUENT / Q4_BYTES;
+    double most = x->speed.q4_bytes / CLI_FLUENT / Q4_BYTES;
     double room = 0.8 * (double)x->machine.memory_free_bytes / Q4_BYTES;
     return room > 0 && room < most ? room : most;
 }

@@ -69,11 +69,7 @@ static void show_local(listing *l, const cli_registry *r, const cli_place *p)
     cli_engine_close(&e);
 }
 
-static bool is_mote(const cli_place *p)
-{
-    size_t n = strlen(p->name);
-    return n > 5 && strcmp(p->name + n - 5, ".mote") == 0;
-}
+static bool is_mote(const cli_place *p) { return cli_ends_with(p->name, ".mote"); }
 
 static void show_files(listing *l, const cli_registry *r)
 {
@@ -135,16 +131,11 @@ static void json_value(cli_out *out, const char *key, const mote_value *v)
 static void show_known(listing *l, const cli_known *k)
 {
     static const char *const keys[] = {"name", "hub", "aliases", "licence", "capabilities"};
-    char more[200] = "";
-    const mote_value *can = cli_get(k->row, "capabilities");
+    char more[120];
     if (!wanted(l, k->name, k->parameters, k))
         return;
     if (!l->o->json) {
-        for (size_t i = 0, n = 0; can && i < can->as.list.n && n < sizeof more; i++) {
-            mote_text t = can->as.list.items[i].as.string;
-            n += (size_t)snprintf(more + n, sizeof more - n, "%s%.*s", n ? " " : "", (int)t.bytes,
-                                  t.ptr);
-        }
+        cli_capabilities(k, more);
         print_row(l, k->name, k->parameters, "known", more);
         return;
     }

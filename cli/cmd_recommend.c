@@ -9,9 +9,6 @@
 #include "cli/machine.h"
 #include "cli/registry.h"
 
-/* An answer is read as fast as this; a slower model is not fluent. */
-#define FLUENT 8.0
-
 enum { MAX_OFFERS = 12, FIRST_TYPE = 2 /* q8, then q4 */ };
 
 typedef struct offer {
@@ -49,7 +46,7 @@ static void consider(choice *c, const cli_known *k, const cli_source_plan *p)
                    .need_bytes = t->file_bytes + s->total_bytes,
                    .read_bytes = t->model.decode_read_bytes};
         f.tokens_per_second = p->n_contexts ? predicted(c, t, p->contexts[0]) : 0;
-        if (f.need_bytes > c->limit || (p->n_contexts && f.tokens_per_second < FLUENT))
+        if (f.need_bytes > c->limit || (p->n_contexts && f.tokens_per_second < CLI_FLUENT))
             continue;
         c->offers[c->n++] = f;
         return;
@@ -62,7 +59,7 @@ static bool may_do(const choice *c, const cli_known *k)
 {
     double bytes = (double)k->parameters * 4.25 / 8;
     bool reads_all = !cli_contains(k->config, "experts") && c->needs_speed;
-    return bytes <= (double)c->limit && (!reads_all || c->speed.q4_bytes / bytes >= FLUENT);
+    return bytes <= (double)c->limit && (!reads_all || c->speed.q4_bytes / bytes >= CLI_FLUENT);
 }
 
 static int ask(choice *c, const cli_known *k)

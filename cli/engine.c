@@ -180,6 +180,11 @@ void cli_engine_close(cli_engine *e)
 
 /* ---- sizes ---------------------------------------------------------------------------------- */
 
+bool cli_is_float(const char *type)
+{
+    return strcmp(type, "f32") == 0 || strcmp(type, "f16") == 0 || strcmp(type, "bf16") == 0;
+}
+
 uint32_t cli_default_context(const cli_engine *e)
 {
     return e->info.n_ctx < DEFAULT_CONTEXT ? e->info.n_ctx : DEFAULT_CONTEXT;

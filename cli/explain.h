@@ -59,6 +59,7 @@ typedef struct explain_diff {
     double *error; /* [1 + 2 * n_layers]: |x' - x| / |x| of embeddings, after attention, after MLP;
                      * mean over the rows */
     double *kl;    /* [n]: of each position's next token */
+    double mean_kl;
     size_t n_same; /* positions with the same best token */
     double cosine; /* of an encoder's embeddings */
     explain_token top[EXPLAIN_TOP];
@@ -95,6 +96,9 @@ typedef struct explain {
 } explain;
 
 extern const char *const explain_stages[EXPLAIN_STAGES];
+
+/* An encoder has no token more. */
+static inline size_t explain_passes(const explain *x) { return x->is_encoder ? 1 : EXPLAIN_PASSES; }
 
 /* cmd_explain.c. Runs rows [from, n) of the prompt. */
 mote_status explain_pass(explain *x, size_t from, bool all_logits, const mote_hooks *hooks,

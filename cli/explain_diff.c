@@ -44,23 +44,14 @@ static void take_stage(void *user, const mote_stage *s)
             distance(s->x + row * s->hidden, kept + row * s->hidden, s->hidden) / (double)s->n_rows;
 }
 
-static double divergence(const float *a, const float *b, size_t n)
-{
-    double la = cli_log_sum(a, n), lb = cli_log_sum(b, n), kl = 0;
-    for (size_t i = 0; i < n; i++) {
-        double p = (double)a[i] - la, q = (double)b[i] - lb;
-        kl += exp(p) * (p - q);
-    }
-    return kl > 0 ? kl : 0; /* rounding */
-}
-
 static void compare_logits(explain *x, const explain *y)
 {
     explain_diff *d = &x->diff;
     size_t n_vocab = x->model.n_vocab;
     for (size_t i = 0; i < x->n; i++) {
         const float *a = explain_logits(x, i), *b = explain_logits(y, i);
-        d->kl[i] = divergence(a, b, n_vocab);
+        d->kl[i] = cli_divergence(a, cli_log_sum(a, n_vocab), b, cli_log_sum(b, n_vocab), n_vocab);
+        d->mean_kl += d->kl[i] / (double)x->n;
         d->n_same += mote_argmax(a, n_vocab) == mote_argmax(b, n_vocab);
     }
     d->n_top = explain_best(explain_logits(y, x->n - 1), n_vocab, d->top, EXPLAIN_TOP);

@@ -101,12 +101,6 @@ static void put_kinds(const explain *x, cli_out *out)
             put_kind(x, i, out);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Microseconds that a layer may take at most to be drawn whole: other work on the machine makes
  * single ones many times as long. */
 static double longest(const explain *x, size_t pass)
@@ -117,7 +111,7 @@ static double longest(const explain *x, size_t pass)
         for (size_t s = 0; s < EXPLAIN_STAGES; s++)
             us[i] += x->layers[i].work[pass][s].seconds * 1e6;
     if (us) {
-        qsort(us, n, sizeof *us, compare_doubles);
+        cli_sort(us, n);
         most = us[n - 1] < 3 * us[n / 2] ? us[n - 1] : 3 * us[n / 2];
     }
     free(us);
@@ -185,7 +179,7 @@ static void put_costs(const explain *x, cli_out *out)
                  "Time of every stage, the best of five passes. A prompt multiplies each weight by "
                  "many tokens and is bound by operations; one token more reads all weights again "
                  "and is bound by memory.");
-    for (size_t p = 0; p < (x->is_encoder ? 1u : EXPLAIN_PASSES); p++) {
+    for (size_t p = 0; p < explain_passes(x); p++) {
         html_figure(out, pass_names[p]);
         html_legend(out, explain_stages, EXPLAIN_STAGES);
         draw_costs(x, p, out);
@@ -272,7 +266,7 @@ static void put_roofline(const explain *x, cli_out *out)
     size_t n = 0;
     if (!x->peaks.n_threads)
         return;
-    for (size_t p = 0; p < (x->is_encoder ? 1u : EXPLAIN_PASSES); p++) {
+    for (size_t p = 0; p < explain_passes(x); p++) {
         char label[96];
         const explain_work all = explain_sum(x, p, EXPLAIN_STAGES),
                            mlp = explain_sum(x, p, MOTE_STAGE_HIDDEN - MOTE_STAGE_QUERIES);
@@ -337,15 +331,13 @@ static void put_diff(const explain *x, cli_out *out)
     const explain_diff *d = &x->diff;
     size_t n = x->model.n_layers;
     char text[300];
-    double *v = d->error ? malloc(2 * n * sizeof *v) : NULL, kl = 0;
+    double *v = d->error ? malloc(2 * n * sizeof *v) : NULL;
     if (!v)
         return;
     for (size_t i = 0; i < n; i++) {
         v[i] = d->error[1 + 2 * i];
         v[n + i] = d->error[2 + 2 * i];
     }
-    for (size_t i = 0; i < x->n && !x->is_encoder; i++)
-        kl += d->kl[i] / (double)x->n;
     if (x->is_encoder)
         snprintf(text, sizeof text, "The cosine of the two embeddings is %.6f.", d->cosine);
     else
@@ -353,7 +345,7 @@ static void put_diff(const explain *x, cli_out *out)
             text, sizeof text,
             "KL divergence of the next token: mean %.5f, of the last %.5f; the same best token "
             "at %zu of %zu positions.",
-            kl, d->kl[x->n - 1], d->n_same, x->n);
+            d->mean_kl, d->kl[x->n - 1], d->n_same, x->n);
     const double *const curves[] = {v, v + n};
     snprintf(text + strlen(text), sizeof text - strlen(text), " Compared with: %s %s.", d->name,
              d->type ? d->type : "");

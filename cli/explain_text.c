@@ -99,7 +99,7 @@ static void print_times(const explain_layer *l, size_t pass, cli_out *out)
 
 static void print_layers(const explain *x, cli_out *out)
 {
-    size_t passes = x->is_encoder ? 1 : EXPLAIN_PASSES;
+    size_t passes = explain_passes(x);
     cli_printf(out,
                "\nEach layer: mean length of what attention and MLP add to x and of x after it;\n"
                "microseconds of its stages for the prompt (%zu tokens)%s\n%5s %9s %9s %9s %9s",
@@ -248,13 +248,10 @@ static void print_diff(const explain *x, cli_out *out)
         cli_printf(out, "cosine of the embeddings %.6f\n", d->cosine);
         return;
     }
-    double sum = 0;
-    for (size_t i = 0; i < x->n; i++)
-        sum += d->kl[i];
     cli_printf(out,
                "KL divergence of the next token: mean %.5f, of the last %.5f; same best at %zu of "
                "%zu positions\n rank        p  piece              |        p  piece\n",
-               sum / (double)x->n, d->kl[x->n - 1], d->n_same, x->n);
+               d->mean_kl, d->kl[x->n - 1], d->n_same, x->n);
     for (size_t i = 0; i < x->n_top && i < d->n_top; i++)
         cli_printf(out, "%5zu %8.4f  %-18s | %8.4f  %s\n", i + 1, (double)x->top[i].p,
                    explain_piece(x, x->top[i].id, piece), (double)d->top[i].p,

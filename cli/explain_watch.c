@@ -166,10 +166,8 @@ mote_status explain_time(explain *x, mote_error *err)
     mote_status s = MOTE_OK;
     timer t = {.x = x};
     const mote_hooks hooks = {.user = &t, .cancel = cli_cancel, .stage = time_stage};
-    for (size_t i = 0; !s && i < EXPLAIN_PASSES * EXPLAIN_REPEATS; i++) {
+    for (size_t i = 0; !s && i < explain_passes(x) * EXPLAIN_REPEATS; i++) {
         t.pass = i / EXPLAIN_REPEATS;
-        if (t.pass == PASS_TOKEN && x->is_encoder)
-            break;
         t.last = cli_seconds();
         s = explain_pass(x, t.pass == PASS_TOKEN ? x->n - 1 : 0, false, &hooks, err);
     }

@@ -24,18 +24,13 @@ static size_t stage_of(const char *name)
     return 0;
 }
 
-static bool is_float(const char *type)
-{
-    return strcmp(type, "f32") == 0 || strcmp(type, "f16") == 0 || strcmp(type, "bf16") == 0;
-}
-
 /* n_rows rows, and of n_mats matrices those that are read, and taken by each row. */
 static void add_tensor(explain_work *w, const mote_tensor_info *t, double n_rows, double read,
                        double taken)
 {
     double ops = t->k > 1 ? 2 * (double)t->rows * (double)t->k * n_rows * taken : 0;
     w->weight_bytes += (double)t->bytes * read / t->n_mats;
-    if (is_float(t->type))
+    if (cli_is_float(t->type))
         w->float_ops += ops;
     else
         w->int_ops += ops;

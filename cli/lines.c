@@ -40,6 +40,12 @@ const mote_value *cli_get(const mote_value *dict, const char *key)
     return NULL;
 }
 
+bool cli_is_string(const mote_value *v, const char *text)
+{
+    return v && v->kind == MOTE_VALUE_STRING && v->as.string.bytes == strlen(text) &&
+           memcmp(v->as.string.ptr, text, v->as.string.bytes) == 0;
+}
+
 static bool list_ids(const mote_value *list, cli_ids *out)
 {
     *out = (cli_ids){0};

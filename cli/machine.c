@@ -4,8 +4,6 @@
 #define _GNU_SOURCE
 #include "cli/machine.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,23 +58,11 @@ static const char *best_tier(void)
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
-/* $XDG_CACHE_HOME/mote, else ~/.cache/mote; false: none of them. */
-static bool folder_of(char *path, size_t cap)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int n = cache && *cache == '/' ? snprintf(path, cap, "%s/mote", cache)
-            : home && *home == '/' ? snprintf(path, cap, "%s/.cache/mote", home)
-                                   : -1;
-    return n > 0 && (size_t)n < cap;
-}
-
 static bool file_of(char *path, size_t cap, uint32_t n_threads)
 {
-    char folder[400];
-    int n = folder_of(folder, sizeof folder)
-                ? snprintf(path, cap, "%s/speed-%u.json", folder, n_threads)
-                : -1;
-    return n > 0 && (size_t)n < cap;
+    char name[32];
+    snprintf(name, sizeof name, "speed-%u.json", n_threads);
+    return cli_own_path(path, cap, "XDG_CACHE_HOME", ".cache", name);
 }
 
 static const struct {
@@ -97,20 +83,14 @@ static double *figure(const cli_speed *s, size_t i)
     return (double *)(void *)((char *)(uintptr_t)s + figures[i].at);
 }
 
-static bool is(const mote_value *tree, const char *key, const char *text)
-{
-    const mote_value *v = cli_get(tree, key);
-    return v && v->kind == MOTE_VALUE_STRING && v->as.string.bytes == strlen(text) &&
-           memcmp(v->as.string.ptr, text, v->as.string.bytes) == 0;
-}
-
 /* A file of another CPU, tier or version is none; so is a damaged one. */
 static bool read_figures(cli_speed *s, const mote_value *tree)
 {
     char cpu[96], error[400];
     cli_cpu_name(cpu);
-    if (tree->kind != MOTE_VALUE_DICT || !is(tree, "cpu", cpu) || !is(tree, "tier", best_tier()) ||
-        !is(tree, "version", MOTE_VERSION))
+    if (tree->kind != MOTE_VALUE_DICT || !cli_is_string(cli_get(tree, "cpu"), cpu) ||
+        !cli_is_string(cli_get(tree, "tier"), best_tier()) ||
+        !cli_is_string(cli_get(tree, "version"), MOTE_VERSION))
         return false;
     for (size_t i = 0; i < N_FIGURES; i++)
         if (!cli_get(tree, figures[i].key) ||
@@ -125,13 +105,9 @@ bool cli_speed_read(cli_speed *s, uint32_t n_threads)
     mote_value tree;
     mote_error err;
     *s = (cli_speed){.n_threads = n_threads ? n_threads : mote_host_threads(), .is_kept = true};
-    int fd = file_of(path, sizeof path, s->n_threads)
-                 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-                 : -1;
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-    if (fd >= 0)
-        close(fd);
-    return n > 0 && !cli_json_parse(&tree, text, (size_t)n, memory, sizeof memory, &err) &&
+    size_t n =
+        file_of(path, sizeof path, s->n_threads) ? cli_read_small(path, text, sizeof text) : 0;
+    return n && !cli_json_parse(&tree, text, n, memory, sizeof memory, &err) &&
            read_figures(s, &tree);
 }
 
@@ -139,14 +115,17 @@ bool cli_speed_read(cli_speed *s, uint32_t n_threads)
  * again, so nothing is told. */
 static void keep(const cli_speed *s)
 {
-    char folder[400], path[440], other[460], cpu[96];
-    if (!folder_of(folder, sizeof folder) || !file_of(path, sizeof path, s->n_threads))
+    char path[440], other[460], cpu[96];
+    if (!file_of(path, sizeof path, s->n_threads))
         return;
-    char *slash = strrchr(folder, '/');
-    *slash = 0;
-    mkdir(folder, 0777);
-    *slash = '/';
-    mkdir(folder, 0777);
+    char *name = strrchr(path, '/');
+    *name = 0;
+    char *above = strrchr(path, '/');
+    *above = 0;
+    mkdir(path, 0777);
+    *above = '/';
+    mkdir(path, 0777);
+    *name = '/';
     snprintf(other, sizeof other, "%s.%ld", path, (long)getpid());
     FILE *f = fopen(other, "w");
     if (!f)

@@ -21,6 +21,9 @@ int cli_speed_measure(cli_speed *s, uint32_t n_threads);
 /* Read, or else measured. */
 int cli_speed_get(cli_speed *s, uint32_t n_threads);
 
+/* Tokens a second that are as fast as people read; a slower model is not fluent. */
+#define CLI_FLUENT 8.0
+
 /* Positions that a predicted token looks back on: as in `mote bench -n 128`, on the average. */
 #define CLI_PREDICT_POSITIONS 64u
 

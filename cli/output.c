@@ -326,6 +326,14 @@ bool cli_color(int fd)
     return isatty(fd) && !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void cli_sort(double *x, size_t n) { qsort(x, n, sizeof *x, compare_doubles); }
+
 double cli_seconds(void)
 {
     struct timespec t;

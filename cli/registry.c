@@ -107,6 +107,17 @@ const char *cli_size_class(uint64_t parameters)
                                      : "large";
 }
 
+void cli_capabilities(const cli_known *k, char text[120])
+{
+    const mote_value *can = k ? cli_get(k->row, "capabilities") : NULL;
+    size_t n = 0;
+    text[0] = 0;
+    for (size_t i = 0; can && can->kind == MOTE_VALUE_LIST && i < can->as.list.n && n < 100; i++) {
+        mote_text t = can->as.list.items[i].as.string;
+        n += (size_t)snprintf(text + n, 120 - n, "%s%.*s", n ? " " : "", (int)t.bytes, t.ptr);
+    }
+}
+
 bool cli_contains(mote_text text, const char *part)
 {
     size_t n = strlen(part);

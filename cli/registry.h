@@ -22,6 +22,8 @@ void cli_registry_close(cli_registry *r);
 /* By name, hub name or alias, in any case; NULL: none. */
 const cli_known *cli_registry_find(const cli_registry *r, const char *name);
 bool cli_known_can(const cli_known *k, const char *capability);
+/* The capabilities of a model, with blanks between; k NULL (unknown): empty. */
+void cli_capabilities(const cli_known *k, char text[120]);
 /* tiny up to 50, small up to 200, medium up to 500 million parameters, large above. */
 const char *cli_size_class(uint64_t parameters);
 /* Letters in any case. */

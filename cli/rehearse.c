@@ -39,12 +39,6 @@ static bool furnish(mote_file *file, const mote_draft *d)
     return true;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The first quartile of the steps behind the first: others on the machine only make them longer. */
 static int run(cli_engine *e, uint32_t steps, double *seconds)
 {
@@ -60,7 +54,7 @@ static int run(cli_engine *e, uint32_t steps, double *seconds)
         if (i)
             took[n++] = cli_seconds() - start;
     }
-    qsort(took, n, sizeof *took, compare);
+    cli_sort(took, n);
     *seconds = took[n / 4];
     return 0;
 }

@@ -27,8 +27,6 @@ void cli_report_close(cli_report *r);
  * tree lives in *memory (malloc'ed). A number of it; NAN: it has none, or there is no card. */
 bool cli_read_card(const cli_engine *e, mote_value *card, void **memory);
 double cli_card_number(const mote_value *card, const char *key);
-/* The capabilities of a known model, with blanks between; empty: unknown. */
-void cli_capabilities(const cli_known *k, char text[120]);
 
 /* compare without a text: two files side by side (cmd_compare.c calls it). */
 int cli_compare_shapes(const cli_engine *first, const cli_engine *second);

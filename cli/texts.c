@@ -46,6 +46,25 @@ static int read_all(cli_text *out, int fd, const char *name)
     return 0;
 }
 
+size_t cli_read_small(const char *path, char *text, size_t cap)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, cap - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = 0;
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool cli_own_path(char *path, size_t cap, const char *variable, const char *below, const char *name)
+{
+    const char *folder = getenv(variable), *home = getenv("HOME");
+    int n = folder && *folder == '/' ? snprintf(path, cap, "%s/mote/%s", folder, name)
+            : home && *home == '/'   ? snprintf(path, cap, "%s/%s/mote/%s", home, below, name)
+                                     : -1;
+    return n > 0 && (size_t)n < cap;
+}
+
 int cli_read_text(cli_text *out, const char *path)
 {
     struct stat st;

@@ -148,3 +148,13 @@ double cli_log_sum(const float *x, size_t n)
         sum += exp((double)x[i] - max);
     return max + log(sum);
 }
+
+double cli_divergence(const float *p, double p_sum, const float *q, double q_sum, size_t n)
+{
+    double kl = 0;
+    for (size_t i = 0; i < n; i++) {
+        double lp = (double)p[i] - p_sum, lq = (double)q[i] - q_sum;
+        kl += exp(lp) * (lp - lq);
+    }
+    return kl > 0 ? kl : 0; /* rounding */
+}

@@ -98,9 +98,8 @@ mote_status mote_bind_mats(const mote_image *image, uint32_t place, uint32_t kin
     return MOTE_OK;
 }
 
-static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t kind,
-                               uint32_t rows, uint32_t k, mote_mat *out, uint32_t *n_bound,
-                               mote_error *err)
+mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint32_t rows,
+                             uint32_t k, mote_mat *out, uint32_t *n_bound, mote_error *err)
 {
     mote_mats one = {0};
     mote_status s = mote_bind_mats(image, place, kind, 1, rows, k, &one, n_bound, err);
@@ -109,8 +108,8 @@ static mote_status bind_matrix(const mote_image *image, uint32_t place, uint32_t
 }
 
 /* A vector of n floats, all finite. */
-static mote_status bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
-                               const float **out, uint32_t *n_bound, mote_error *err)
+mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
+                             const float **out, uint32_t *n_bound, mote_error *err)
 {
     const mote_tensor *t = find(image->index, place, kind);
     if (!t || t->shape != MOTE_SHAPE_VECTOR)
@@ -127,18 +126,6 @@ static mote_status bind_vector(const mote_image *image, uint32_t place, uint32_t
     *out = v;
     ++*n_bound;
     return MOTE_OK;
-}
-
-mote_status mote_bind_matrix(const mote_image *image, uint32_t place, uint32_t kind, uint32_t rows,
-                             uint32_t k, mote_mat *out, uint32_t *n_bound, mote_error *err)
-{
-    return bind_matrix(image, place, kind, rows, k, out, n_bound, err);
-}
-
-mote_status mote_bind_vector(const mote_image *image, uint32_t place, uint32_t kind, uint32_t n,
-                             const float **out, uint32_t *n_bound, mote_error *err)
-{
-    return bind_vector(image, place, kind, n, out, n_bound, err);
 }
 
 /* ---- layers --------------------------------------------------------------------------------- */
@@ -224,8 +211,8 @@ static mote_status bind_norm(const mote_image *image, uint32_t place, uint32_t k
 {
     uint32_t n = image->index->hidden;
     *out = (mote_norm){.eps = eps};
-    mote_status s = bind_vector(image, place, kind, n, &out->w, n_bound, err);
-    return s || !has_bias ? s : bind_vector(image, place, bias_kind, n, &out->b, n_bound, err);
+    mote_status s = mote_bind_vector(image, place, kind, n, &out->w, n_bound, err);
+    return s || !has_bias ? s : mote_bind_vector(image, place, bias_kind, n, &out->b, n_bound, err);
 }
 
 static mote_status bind_norms(const mote_image *image, uint32_t place, mote_model_layer *l,
@@ -253,9 +240,9 @@ static mote_status bind_norms(const mote_image *image, uint32_t place, mote_mode
             s = bind_norm(image, place, norms[i].kind, rec->norm == MOTE_NORM_LAYER,
                           norms[i].bias_kind, rec->norm_eps, norms[i].to, n_bound, err);
     if (!s && rec->qk_norm)
-        s = bind_vector(image, place, MOTE_L_Q_NORM, q, &l->q_norm, n_bound, err);
+        s = mote_bind_vector(image, place, MOTE_L_Q_NORM, q, &l->q_norm, n_bound, err);
     if (!s && rec->qk_norm)
-        s = bind_vector(image, place, MOTE_L_K_NORM, k, &l->k_norm, n_bound, err);
+        s = mote_bind_vector(image, place, MOTE_L_K_NORM, k, &l->k_norm, n_bound, err);
     return s;
 }
 
@@ -292,11 +279,11 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
     for (size_t m = 0; !s && m < sizeof matrices / sizeof *matrices; m++) {
         if (!matrices[m].wanted)
             continue;
-        s = bind_matrix(image, place, matrices[m].kind, matrices[m].rows, matrices[m].k,
-                        &matrices[m].to->w, n_bound, err);
+        s = mote_bind_matrix(image, place, matrices[m].kind, matrices[m].rows, matrices[m].k,
+                             &matrices[m].to->w, n_bound, err);
         if (!s && rec->biases & matrices[m].bias_flag)
-            s = bind_vector(image, place, matrices[m].bias_kind, matrices[m].rows,
-                            &matrices[m].to->bias, n_bound, err);
+            s = mote_bind_vector(image, place, matrices[m].bias_kind, matrices[m].rows,
+                                 &matrices[m].to->bias, n_bound, err);
     }
     if (!s && latent)
         s = mote_bind_latent(image, place, l, n_bound, err);
@@ -369,7 +356,7 @@ static mote_status bind_rope(mote_model *m, const mote_image *image, uint32_t *n
             s = note_rope(m, &l[i], l[i].rope_long, err);
     }
     for (uint32_t i = 0; !s && i < m->n_rope; i++)
-        s = bind_vector(image, 0, MOTE_W_ROPE + i, m->rope_half[i], &m->rope[i], n_bound, err);
+        s = mote_bind_vector(image, 0, MOTE_W_ROPE + i, m->rope_half[i], &m->rope[i], n_bound, err);
     return s;
 }
 
@@ -393,16 +380,16 @@ static mote_status bind_global(mote_model *m, const mote_image *image, uint32_t 
         return mote_fail_got(err, MOTE_ERR_FILE, "hidden size", NULL, x->hidden, MOTE_MAX_DIM);
     if (!x->n_ctx || x->n_ctx > MOTE_MAX_CONTEXT)
         return mote_fail_got(err, MOTE_ERR_FILE, "context", NULL, x->n_ctx, MOTE_MAX_CONTEXT);
-    s = bind_matrix(image, 0, MOTE_W_EMBED, x->n_vocab, x->hidden, &m->embed, n_bound, err);
+    s = mote_bind_matrix(image, 0, MOTE_W_EMBED, x->n_vocab, x->hidden, &m->embed, n_bound, err);
     if (MOTE_ENCODERS && x->pooling)
         return s ? s : mote_bind_encoder(m, image, n_bound, err);
     if (!s && find(x, 0, MOTE_W_HEAD))
-        s = bind_matrix(image, 0, MOTE_W_HEAD, x->n_vocab, x->hidden, &m->head, n_bound, err);
+        s = mote_bind_matrix(image, 0, MOTE_W_HEAD, x->n_vocab, x->hidden, &m->head, n_bound, err);
     else
         m->head = m->embed;
     if (MOTE_LAYER_KINDS && !s && find(x, 0, MOTE_W_POSITIONS))
-        s = bind_matrix(image, 0, MOTE_W_POSITIONS, x->n_ctx, x->hidden, &m->positions, n_bound,
-                        err);
+        s = mote_bind_matrix(image, 0, MOTE_W_POSITIONS, x->n_ctx, x->hidden, &m->positions,
+                             n_bound, err);
     if (!s)
         s = bind_norm(image, 0, MOTE_W_FINAL_NORM, x->final_norm == MOTE_NORM_LAYER,
                       MOTE_W_FINAL_NORM_BIAS, x->final_norm_eps, &m->final_norm, n_bound, err);

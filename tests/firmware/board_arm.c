@@ -6,22 +6,12 @@ static volatile uint32_t *const scb = (volatile uint32_t *)0xe000ed00; /* CPUID 
 static volatile uint32_t *const systick =
     (volatile uint32_t *)0xe000e010; /* control, reload, value */
 
-static int semihost(int op, const void *block)
+int board_semihost(int op, const void *block)
 {
     register int r0 __asm__("r0") = op;
     register const void *r1 __asm__("r1") = block;
     __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
     return r0;
-}
-
-void board_put(const char *text) { semihost(0x04, text); }
-
-_Noreturn void board_exit(int code)
-{
-    const uint32_t block[2] = {0x20026, (uint32_t)code};
-    semihost(0x20, block);
-    for (;;)
-        continue;
 }
 
 void board_count_begin(void)

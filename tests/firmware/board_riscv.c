@@ -3,7 +3,7 @@
 
 static uint32_t begin;
 
-__attribute__((aligned(16), noinline)) static int semihost(int op, const void *block)
+__attribute__((aligned(16), noinline)) int board_semihost(int op, const void *block)
 {
     register int a0 __asm__("a0") = op;
     register const void *a1 __asm__("a1") = block;
@@ -14,16 +14,6 @@ __attribute__((aligned(16), noinline)) static int semihost(int op, const void *b
                      : "r"(a1)
                      : "memory");
     return a0;
-}
-
-void board_put(const char *text) { semihost(0x04, text); }
-
-_Noreturn void board_exit(int code)
-{
-    const uint32_t block[2] = {0x20026, (uint32_t)code};
-    semihost(0x20, block);
-    for (;;)
-        continue;
 }
 
 static uint32_t count(void)
