@@ -16,7 +16,7 @@ typedef struct cli_speed {
 /* The kept figures for so many threads (0: the default) of this CPU and version of mote; false:
  * there are none. */
 bool cli_speed_read(cli_speed *s, uint32_t n_threads);
-/* Measures, in about a second, and keeps the figures. An exit code. */
+/* Measures, in about two seconds, and keeps the figures. An exit code. */
 int cli_speed_measure(cli_speed *s, uint32_t n_threads);
 /* Read, or else measured. */
 int cli_speed_get(cli_speed *s, uint32_t n_threads);
@@ -40,7 +40,7 @@ const char *cli_speed_class(const cli_speed *s);
 void cli_cpu_name(char name[96]);
 
 /* Seconds that a token takes of a model of zeros with this configuration and file type (2: q8,
- * 3: q4), in memory like a real one; the first quartile of `steps`, or of as many as take 0.25 s.
+ * 3: q4), in memory like a real one; the mean of `steps`, or of as many as take 0.25 s.
  * An exit code; what a token reads goes to *model. (rehearse.c) */
 int cli_rehearse(const char *config, size_t type, uint32_t n_threads, uint32_t steps,
                  mote_model_info *model, double *seconds);
