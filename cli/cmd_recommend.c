@@ -9,7 +9,8 @@
 #include "cli/machine.h"
 #include "cli/registry.h"
 
-enum { MAX_OFFERS = 12, FIRST_TYPE = 2 /* q8, then q4 */ };
+enum { MAX_OFFERS = 12, FIRST_TYPE = 2 /* q8 */, LAST_TYPE = 3 /* q4 */ };
+static const double least_bits[] = {8.25, 4.25};
 
 typedef struct offer {
     const cli_known *known;
@@ -34,45 +35,51 @@ static double predicted(const choice *c, const cli_type_plan *t, uint32_t n_ctx)
                        (double)t->model.decode_read_bytes + kv);
 }
 
-/* A model at q8 if that fits and is fluent, else at q4. */
-static void consider(choice *c, const cli_known *k, const cli_source_plan *p)
+/* Takes the type it was asked at if that fits and is fluent. */
+static bool consider(choice *c, const cli_known *k, const cli_source_plan *p)
 {
-    for (size_t i = FIRST_TYPE; i < p->n_types; i++) {
-        const cli_type_plan *t = &p->types[i];
-        const mote_session_plan *s = p->n_contexts ? &t->sessions[0] : &(mote_session_plan){0};
-        offer f = {.known = k,
-                   .type = t->name,
-                   .file_bytes = t->file_bytes,
-                   .need_bytes = t->file_bytes + s->total_bytes,
-                   .read_bytes = t->model.decode_read_bytes};
-        f.tokens_per_second = p->n_contexts ? predicted(c, t, p->contexts[0]) : 0;
-        if (f.need_bytes > c->limit || (p->n_contexts && f.tokens_per_second < CLI_FLUENT))
-            continue;
-        c->offers[c->n++] = f;
-        return;
-    }
+    const cli_type_plan *t = &p->types[p->first];
+    const mote_session_plan *s = p->n_contexts ? &t->sessions[0] : &(mote_session_plan){0};
+    offer f = {.known = k,
+               .type = t->name,
+               .file_bytes = t->file_bytes,
+               .need_bytes = t->file_bytes + s->total_bytes,
+               .read_bytes = t->model.decode_read_bytes};
+    f.tokens_per_second = p->n_contexts ? predicted(c, t, p->contexts[0]) : 0;
+    if (f.need_bytes > c->limit || (p->n_contexts && f.tokens_per_second < CLI_FLUENT))
+        return false;
+    c->offers[c->n++] = f;
+    return true;
 }
 
-/* Could it fit and be fluent? The smallest file that it could be, without the converter: 4.25
- * bits a weight; of experts a token reads a few only. */
-static bool may_do(const choice *c, const cli_known *k)
+/* Could it fit and be fluent? The smallest file that it could be, without the converter, which
+ * would have to lay it out; of experts a token reads a few only, of an embedding that is not the
+ * head too one row, and so at least two thirds. */
+static bool may_do(const choice *c, const cli_known *k, size_t type)
 {
-    double bytes = (double)k->parameters * 4.25 / 8;
+    double bytes = (double)k->parameters * least_bits[type - FIRST_TYPE] / 8;
+    double rate = type == FIRST_TYPE ? c->speed.q8_bytes : c->speed.q4_bytes;
     bool reads_all = !cli_contains(k->config, "experts") && c->needs_speed;
-    return bytes <= (double)c->limit && (!reads_all || c->speed.q4_bytes / bytes >= CLI_FLUENT);
+    return bytes <= (double)c->limit && (!reads_all || rate / bytes * 1.5 >= CLI_FLUENT);
 }
 
+/* A model at q8 if it can be, else at q4. */
 static int ask(choice *c, const cli_known *k)
 {
     cli_opts own = *c->o;
     own.quiet = true;
     own.n_ctx = own.n_ctx ? own.n_ctx : 4096;
     own.threads = c->speed.n_threads; /* not to be counted for each session */
-    cli_source_plan p = {.o = &own, .source = k->label, .config = k->config, .first = FIRST_TYPE};
-    int code = cli_draft_plan(&p);
-    if (!code)
-        consider(c, k, &p);
-    return code;
+    for (size_t type = FIRST_TYPE; type <= LAST_TYPE; type++) {
+        cli_source_plan p = {
+            .o = &own, .source = k->label, .config = k->config, .first = type, .end = type + 1};
+        if (!may_do(c, k, type))
+            continue;
+        int code = cli_draft_plan(&p);
+        if (code || consider(c, k, &p))
+            return code;
+    }
+    return 0;
 }
 
 static int larger_first(const void *a, const void *b)
@@ -140,7 +147,7 @@ int cmd_recommend(const cli_opts *o)
     code = c.offers ? cli_speed_get(&c.speed, (uint32_t)o->threads) : cli_no_memory();
     qsort(r.models, r.n, sizeof *r.models, larger_first);
     for (size_t i = 0; !code && i < r.n && c.n < MAX_OFFERS; i++)
-        if (cli_known_can(&r.models[i], o->purpose) && may_do(&c, &r.models[i]))
+        if (cli_known_can(&r.models[i], o->purpose))
             code = ask(&c, &r.models[i]);
     if (!code && o->json)
         print_json(&out, &c);

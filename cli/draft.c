@@ -104,6 +104,7 @@ int cli_draft_plan(cli_source_plan *p)
     uint32_t min_ctx = p->o->n_ctx ? (uint32_t)p->o->n_ctx : 32768;
     int code = 0;
     p->n_types = kind && strstr(kind, "GGUF") ? CLI_PLAN_TYPES : CLI_PLAN_TYPES - 1;
+    p->n_types = p->end ? p->end : p->n_types;
     mote_status s = mote_convert_draft(&co, min_ctx, types + p->first, p->n_types - p->first,
                                        drafts + p->first, &err);
     if (s)

@@ -18,7 +18,7 @@ typedef struct cli_source_plan {
     const cli_opts *o;
     const char *source; /* path, or a name with a configuration */
     mote_text config;   /* of a known model; empty: in the source */
-    size_t first;       /* of the types that are wanted */
+    size_t first, end;  /* of the types that are wanted; end 0: all there are */
     char name[200], family[64];
     uint32_t n_ctx;  /* positions it was made for */
     bool is_encoder; /* then there are no contexts */
