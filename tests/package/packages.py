@@ -2,8 +2,10 @@
 """The packages, tried out as somebody would who has no compiler: the Debian packages in a root of their
 own, the static program in an empty folder as root, the wheel in a fresh environment. Run by
 `make packages`. Usage: packages.py [NAME-PART...]"""
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -109,6 +111,27 @@ def the_static_program_needs_no_other_file(m):
     assert "tg8" in mote("bench", "/a.mote", "-p", 16, "-n", 8, "-r", 2, "-q")
     assert "OK" in mote("verify", "/a.mote").upper() and "tiers: ref" in mote("doctor")
     assert files(root)[0] == "a.mote" and len(files(root)) == 6, files(root)
+
+
+@test
+def the_static_program_takes_what_is_planned(m):
+    program = BUILD / "mote-static"
+    if not program.exists():
+        raise Skip("there is no build/plain/mote-static")
+    for context in (64, 256, 1024, 4096):
+        for kv in ("f32", "f16", "q8"):
+            flags = ["-c", str(context), "--kv", kv, "-t", "2"]
+            plan = json.loads(run(program, "plan", m.wide, "--json", *flags))["memory"]
+            p = subprocess.Popen([program, "chat", m.wide, "-n", "3", "-q", *flags], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE)
+            p.stdin.write(b"a\n")
+            p.stdin.flush()
+            assert p.stdout.readline()
+            status = pathlib.Path(f"/proc/{p.pid}/status").read_text()
+            p.communicate()
+            peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) << 10
+            limit = plan["total"] + plan["file"] + (2 << 20)
+            assert peak <= limit, f"-c {context} --kv {kv}: {peak} bytes, limit {limit}"
 
 
 # ---- Python --------------------------------------------------------------------------------------
