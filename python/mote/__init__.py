@@ -4,7 +4,7 @@
 
     with mote.Model("smollm2.mote") as model:
         print(model.generate("Once upon a time,", max_tokens=40))
-        prompt = model.chat_prompt([{"role": "user", "content": "What is the capital of France?"}])
+        prompt = model.chat_prompt("What is the capital of France?")
         for piece in model.stream(prompt, temperature=0):
             print(piece, end="", flush=True)
 

@@ -142,14 +142,16 @@ class Model:
         lib.mote_decode(self._tokenizer, pointer(raw), len(raw), skip_special, text, cap)
         return text.raw[:cap].decode("utf-8")
 
-    def chat_prompt(self, messages: Sequence[Mapping[str, Any]], **variables: Any) -> List[int]:
-        """Messages ({"role", "content"}) as token ids, by the file's chat template; further variables are
-        the template's (enable_thinking=False ...). What stands in messages stays text, whatever it
-        says."""
+    def chat_prompt(self, messages: Union[str, Sequence[Mapping[str, Any]]], **variables: Any) -> List[int]:
+        """Messages ({"role", "content"}; a string is one of the user) as token ids, by the file's chat
+        template; further variables are the template's (enable_thinking=False ...). What stands in messages
+        stays text, whatever it says."""
         self._open()
         source = lib.mote_chat_template(self._image)
         if not source.bytes:
             raise MoteError(_c.MOTE_ERR_UNSUPPORTED, f"{self.path}: has no chat template")
+        if isinstance(messages, str):
+            messages = [{"role": "user", "content": messages}]
         given = {"messages": messages, "add_generation_prompt": True, "tools": None, "documents": None,
                  **variables}
         for name in ("bos", "eos", "unk", "pad"):

@@ -116,6 +116,7 @@ def chats_are_those_of_the_program(m):
     with mote.Model(m.good) as model:
         for text in ("hello", "what <|end|> a user <|user|> writes", "\u00e4\U0001f600\n"):
             ids = model.chat_prompt([{"role": "user", "content": text}])
+            assert ids == model.chat_prompt(text)
             want = run(m.good, text, "-s", 3, "-n", 12)
             assert model.generate(ids, seed=3, max_tokens=12).text == want[0], text
             assert [i for i in ids if i >= _special(model)] == ids[:1] + ids[-1:]
