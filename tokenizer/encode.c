@@ -34,7 +34,11 @@ size_t mote_encode_scratch_bytes(const mote_tokenizer *t, size_t text_bytes)
     const tok_header *h = t->h;
     size_t grown = growth_of(h), symbol = h->model == TOK_BPE ? BPE_BYTES : LATTICE_BYTES;
     size_t ring = h->model == TOK_UNIGRAM ? 2 * sizeof(double) * (h->max_piece + 8u) : 0;
-    size_t compose = h->n_norms ? 24 * sizeof(uint32_t) : 0; /* of a byte, decomposed (nfc.c) */
+    /* Of a byte, decomposed, and the same to order it by (nfc.c): 12 characters, or canonically 3
+     * of 2 bytes. */
+    size_t compose = h->n_norms                              ? 24 * sizeof(uint32_t)
+                     : MOTE_TEXT_STEPS && h->flags & TOK_NFC ? 3 * sizeof(uint32_t)
+                                                             : 0;
     if (text_bytes > UINT32_MAX)
         text_bytes = UINT32_MAX;
     return (grown * text_bytes + 8) * (1 + symbol + (h->n_norms ? 1 : 0)) + compose * text_bytes +
@@ -264,18 +268,19 @@ static const uint8_t *normalize(tok_encoder *e, const uint8_t *p, size_t *n, uin
 {
     const tok_header *h = e->t->h;
     unsigned todo = needs(e->t, p, *n);
+    size_t grown = growth_of(h) * *n + 4 + 1; /* U+FFFD grows no more when it is composed */
     *own = NULL;
     if (h->n_norms || h->flags & TOK_SPLIT_BLANKS)
         todo &= ~(unsigned)MARKS;
     if (todo & (REPAIR | MARKS)) {
-        uint8_t *clean = mote_tok_take(e, growth_of(h) * *n + 4 + 1);
+        uint8_t *clean = mote_tok_take(e, grown);
         if (!clean)
             return NULL;
         *n = copy_clean(clean + 1, p, *n, todo);
         p = *own = clean + 1;
     }
     if (MOTE_TEXT_STEPS && todo & COMPOSE) {
-        uint8_t *composed = mote_tok_take(e, GROWTH * *n + 4 + 1);
+        uint8_t *composed = mote_tok_take(e, grown);
         if (!composed)
             return NULL;
         *n = mote_tok_compose(e, NULL, p, *n, composed + 1);

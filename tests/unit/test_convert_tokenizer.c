@@ -277,7 +277,39 @@ TEST(tokenizer_says_when_memory_is_short)
     free(f.data);
 }
 
-/* Damaged tables may give wrong ids, and no worse (the sanitizers watch). */
+/* U+0344 becomes two marks, the most of a byte; a byte that is no text three. With exactly the
+ * memory that is said to do. */
+TEST(tokenizer_has_memory_for_what_grows_most)
+{
+    enum { N = 4000 };
+    static const char marks[] = "\xcc\x88\xcc\x81", none[] = "\xef\xbf\xbd";
+    fixture f;
+    REQUIRE(open_fixture(&f));
+    for (size_t n_bad = 0; n_bad <= N; n_bad += N / 2) {
+        char text[2 * N], back[6 * N + 16];
+        size_t n = 0, n_ids = 0, room, cap, at = 0;
+        mote_error err;
+        while (n < n_bad)
+            text[n++] = (char)0xff;
+        for (; n + 1 < 2 * N - n_bad; n += 2)
+            memcpy(text + n, "\xcd\x84", 2);
+        room = mote_encode_scratch_bytes(f.t, n), cap = mote_encode_max_ids(f.t, n);
+        void *scratch = malloc(room);
+        int32_t *got = malloc(cap * sizeof *got);
+        REQUIRE(scratch && got);
+        CHECK(!mote_encode(f.t, text, n, 0, NULL, 0, got, cap, &n_ids, scratch, room, &err));
+        size_t m = mote_decode(f.t, got, n_ids, false, back, sizeof back);
+        CHECK(m == 3 * n_bad + 2 * (n - n_bad));
+        for (size_t i = 0; i < n_bad; i++, at += 3)
+            CHECK(!memcmp(back + at, none, 3));
+        for (; at + 4 <= m; at += 4)
+            CHECK(!memcmp(back + at, marks, 4));
+        free(got);
+        free(scratch);
+    }
+    free(f.data);
+}
+
 /* The block numbers end where the first block begins. */
 TEST(classes_of_the_first_block_are_no_numbers_of_blocks)
 {
@@ -292,6 +324,7 @@ TEST(classes_of_the_first_block_are_no_numbers_of_blocks)
     free(f.data);
 }
 
+/* Damaged tables may give wrong ids, and no worse (the sanitizers watch). */
 TEST(tokenizer_survives_damaged_tables)
 {
     fixture f;
