@@ -296,6 +296,22 @@ static int measure_model(bench *b, const char *path, double start)
     return code;
 }
 
+/* Models of one name and type are told apart by their files. */
+static void name_apart(bench *b, const cli_opts *o)
+{
+    bool has_twin[1 + CLI_MAX_MODELS] = {false};
+    for (size_t i = 0; i < b->n_models; i++)
+        for (size_t j = 0; j < b->n_models; j++)
+            has_twin[i] |= i != j && !strcmp(b->models[i].name, b->models[j].name) &&
+                           !strcmp(b->models[i].type, b->models[j].type);
+    for (size_t i = 0; i < b->n_models; i++) {
+        const char *path = i ? o->models[i - 1] : o->model, *slash = strrchr(path, '/');
+        const char *file = slash ? slash + 1 : path;
+        if (has_twin[i])
+            cli_escape(b->models[i].name, sizeof b->models[i].name, file, strlen(file));
+    }
+}
+
 static int write_report(const bench *b)
 {
     cli_file file;
@@ -326,8 +342,10 @@ int cmd_bench(const cli_opts *o)
     cli_progress_end(&b.progress);
     if (!code)
         bench_print_end(&b);
-    if (!code && o->html)
+    if (!code && o->html) {
+        name_apart(&b, o);
         code = write_report(&b);
+    }
     for (size_t i = 0; i < b.n_models; i++)
         free(models[i].results);
     return cli_out_close(&b.out, code);

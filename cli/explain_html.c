@@ -59,13 +59,40 @@ static void put_tokens(const explain *x, cli_out *out)
 
 /* ---- layers --------------------------------------------------------------------------------- */
 
+/* What a stage computes, the norms where this layer has them. */
+static void put_formula(const explain *x, const explain_layer *l, size_t stage, cli_out *out)
+{
+    const char *norms = l->info.norms;
+    const bool before = !strcmp(norms, "before") || !strcmp(norms, "both");
+    const bool after = !strcmp(norms, "after") || !strcmp(norms, "both");
+    const char *of_x = before ? "norm(x)" : "x",
+               *part = stage == EXPLAIN_STAGES - 1 ? "down h" : "O attended";
+    char text[200];
+    switch (stage) {
+    case 0:
+        snprintf(text, sizeof text, "q, k, v = W %s%s", of_x,
+                 x->is_encoder ? "" : "; positions turn q and k; k and v go into the cache");
+        break;
+    case 1: snprintf(text, sizeof text, "for each head: softmax(q . keys) . values"); break;
+    case 3:
+        if (!strcmp(l->info.mlp, "plain"))
+            snprintf(text, sizeof text, "h = act(up %s)", of_x);
+        else
+            snprintf(text, sizeof text, "h = act(gate %s) * (up %s)", of_x, of_x);
+        break;
+    default:
+        snprintf(text, sizeof text,
+                 !strcmp(norms, "sum") ? "x = norm(x + %s)"
+                 : after               ? "x = x + norm(%s)"
+                                       : "x = x + %s",
+                 part);
+    }
+    html_cell(out, text);
+}
+
 static void put_kind(const explain *x, size_t kind, cli_out *out)
 {
     static const char *const heads[] = {"stage", "computes", "matrices", ">reads", ">op a token"};
-    static const char *const formulas[EXPLAIN_STAGES] = {
-        "q, k, v = W norm(x); positions turn q and k; k and v go into the cache",
-        "for each head: softmax(q . keys) . values", "x = x + O attended",
-        "h = act(gate norm(x)) * (up norm(x))", "x = x + down h"};
     const explain_layer *l = &x->layers[kind];
     char text[600], size[32], list[400];
     explain_describe(l, text, sizeof text);
@@ -81,7 +108,7 @@ static void put_kind(const explain *x, size_t kind, cli_out *out)
         explain_shapes(l, s, text, sizeof text);
         html_row(out);
         html_cell(out, explain_stages[s]);
-        html_cell(out, formulas[s]);
+        put_formula(x, l, s, out);
         html_cell(out, text);
         html_number(out, "%s", cli_size(size, (uint64_t)(w->weight_bytes + w->cache_bytes)));
         html_number(out, "%s", html_count(size, explain_ops(w)));
@@ -175,10 +202,14 @@ static void put_pass_table(const explain *x, size_t pass, cli_out *out)
 
 static void put_costs(const explain *x, cli_out *out)
 {
-    html_section(out, "What it costs",
-                 "Time of every stage, the best of five passes. A prompt multiplies each weight by "
-                 "many tokens and is bound by operations; one token more reads all weights again "
-                 "and is bound by memory.");
+    html_section(
+        out, "What it costs",
+        x->is_encoder
+            ? "Time of every stage, the best of five passes. A text multiplies each weight "
+              "by all its tokens and is bound by operations."
+            : "Time of every stage, the best of five passes. A prompt multiplies each "
+              "weight by many tokens and is bound by operations; one token more reads all "
+              "weights again and is bound by memory.");
     for (size_t p = 0; p < explain_passes(x); p++) {
         html_figure(out, pass_names[p]);
         html_legend(out, explain_stages, EXPLAIN_STAGES);
@@ -325,6 +356,33 @@ static void put_choice(const explain *x, cli_out *out)
     html_section_end(out);
 }
 
+/* Each number of the embedding, in order. */
+static void put_embedding(const explain *x, cli_out *out)
+{
+    enum { HALF = 60, LEFT = 44 };
+    size_t n = x->encoder.info.n_out;
+    double most = 0, wide = (double)(HTML_WIDTH - LEFT - 8) / (double)n;
+    char text[160];
+    for (size_t i = 0; i < n; i++)
+        most = fabs((double)x->encoder.out[i]) > most ? fabs((double)x->encoder.out[i]) : most;
+    snprintf(text, sizeof text,
+             "The text as %zu numbers: texts of like meaning point the same way. The largest is "
+             "%.3f.",
+             n, most);
+    html_section(out, "The embedding", text);
+    html_figure(out, "its numbers, upwards and downwards from 0");
+    svg_begin(out, 2 * HALF + 8, "the numbers of the embedding");
+    for (size_t i = 0; i < n && most > 0; i++) {
+        double v = (double)x->encoder.out[i] / most * HALF;
+        svg_rect(out, LEFT + wide * (double)i, v > 0 ? HALF + 4 - v : HALF + 4, wide, fabs(v),
+                 v > 0 ? "s0" : "s1", NULL);
+    }
+    svg_line(out, LEFT, HALF + 4, HTML_WIDTH - 8, HALF + 4, "axis");
+    svg_end(out);
+    html_figure_end(out);
+    html_section_end(out);
+}
+
 static void put_diff(const explain *x, cli_out *out)
 {
     static const char *const names[] = {"after attention", "after the MLP"};
@@ -373,7 +431,9 @@ void explain_print_html(const explain *x, cli_out *out)
     explain_put_maps(x, out);
     put_costs(x, out);
     put_roofline(x, out);
-    if (!x->is_encoder)
+    if (x->is_encoder)
+        put_embedding(x, out);
+    else
         put_choice(x, out);
     put_diff(x, out);
     html_end(out, "mote explain");

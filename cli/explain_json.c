@@ -93,6 +93,7 @@ static void put_layer(const explain *x, cli_out *out, const explain_layer *l)
     cli_json_open(out, '{');
     cli_json_text(out, "attention", l->info.attention);
     cli_json_text(out, "mlp", l->info.mlp);
+    cli_json_text(out, "norms", l->info.norms);
     cli_json_uint(out, "n_heads", l->info.n_heads);
     cli_json_uint(out, "n_kv_heads", l->info.n_kv_heads);
     cli_json_uint(out, "key_dim", l->info.key_dim);

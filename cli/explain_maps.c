@@ -128,18 +128,21 @@ static void put_experts(const explain *x, cli_out *out)
 void explain_put_maps(const explain *x, cli_out *out)
 {
     size_t cells = 0, step = 1;
-    char text[600];
+    char text[600], before[80] = "";
     for (size_t i = 0; i < x->model.n_layers; i++)
         cells += (size_t)x->layers[i].info.n_heads * x->map_n * x->map_n / 2;
     while (cells / step > MOST_CELLS)
         step++;
+    if (x->n > x->map_n)
+        snprintf(before, sizeof before, "; the first column is all before the last %zu tokens",
+                 x->map_n);
     snprintf(
         text, sizeof text,
-        "A row is a token that looks, a column one it looks at; the first column is all before "
-        "the last %zu tokens. The stronger the colour, the more weight. A letter for each head "
+        "A row is a token that looks, a column one it looks at%s. The stronger the colour, the "
+        "more weight. A letter for each head "
         "tells what has half of its weight: F the first token, P the one before, S itself. Open a "
         "layer for larger maps.",
-        x->map_n);
+        before);
     html_section(out, "Attention", text);
     html_section_end(out);
     cli_puts(out, "<svg width=\"0\" height=\"0\" style=\"position:absolute;width:0\"><defs>\n");

@@ -174,6 +174,8 @@ void mote_model_get_info(const mote_model *model, mote_model_info *info);
 typedef struct mote_layer_info {
     const char *attention; /* "grouped", "latent" (one key for all heads), "whole" (sees all) */
     const char *mlp;       /* "gated", "plain", "experts" */
+    const char *norms;     /* of each part f of the layer: "before" (x + f(norm(x))), "both" (x +
+                            * norm(f(norm(x)))), "after" (x + norm(f(x))), "sum" (norm(x + f(x))) */
     uint32_t n_heads, n_kv_heads;
     uint32_t key_dim, value_dim; /* numbers of a key and a value of the cache; of a latent the value
                                   * is the key's beginning */

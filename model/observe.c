@@ -40,10 +40,12 @@ void mote_model_get_layer(const mote_model *m, uint32_t i, mote_layer_info *info
 {
     static const char *const attentions[] = {"none", "grouped", "latent", "whole"};
     static const char *const mlps[] = {"none", "gated", "plain", "experts"};
+    static const char *const norms[] = {"before", "both", "after", "sum"};
     const mote_layer *rec = m->layers[i].rec;
     bool latent = rec->attn == MOTE_ATTN_LATENT;
     *info = (mote_layer_info){.attention = attentions[rec->attn],
                               .mlp = mlps[rec->mlp],
+                              .norms = norms[rec->norm_place],
                               .n_heads = rec->n_heads,
                               .n_kv_heads = rec->n_kv_heads,
                               .key_dim = rec->head_dim,

@@ -206,5 +206,14 @@ def plan_is_what_is_used(m):
     assert "batch of" in out("plan", model)
 
 
+@test
+def explained_as_an_encoder(m):
+    path = m.folder / "encoder.html"
+    out("explain", embedder(m), "-p", "a b", "--html", path, "-q", "-t", 1)
+    text = path.read_text()
+    assert "The embedding" in text and "The next token" not in text
+    assert "x = norm(x + down h)" in text and "cache" not in text.split("The stream x")[0]
+
+
 if __name__ == "__main__":
     main()

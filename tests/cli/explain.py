@@ -4,6 +4,7 @@ pages whole and of one piece. No time is judged. Usage: explain.py [NAME-PART...
 import json
 import math
 import random
+import shutil
 import struct
 import xml.etree.ElementTree as tree
 
@@ -171,6 +172,10 @@ def pages(m):
     assert [e.text for e in root.iter("h2")] == ["Speed", "The machine", "Memory", "Quality", "All numbers"]
     assert len(list(root.iter("tr"))) >= 1 + 2 * 3 * 3
     refused(2, "--force", "bench", m.good, "--report", path)
+    twin = shutil.copy(q4, m.folder / "page-twin.mote")
+    out("bench", q4, twin, "-p", 2, "-n", 0, "-r", 1, "-q", "-t", 1, "--report", path, "--force")
+    told = "".join(page(path).itertext())
+    assert "page-q4.mote" in told and "page-twin.mote" in told  # one name and type: by their files
 
 
 @test
