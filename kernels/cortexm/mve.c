@@ -34,12 +34,12 @@ static inline __attribute__((always_inline)) void eight_rows(float *out, uint32x
                                                              uint32_t flip, const int8_t *x,
                                                              const float *act_scale, size_t groups)
 {
-    float32x4_t sum0 = vdupq_n_f32(0.0f), sum1 = sum0, t;
+    float32x4_t sum0, sum1, t;
     int8x16_t x0, x1;
     int32_t a, b, c, d;
     float as;
     __asm__ volatile(
-        "dls lr, %[groups]\n"
+        "vmov.i32 %q[sum0], #0\n\tvmov.i32 %q[sum1], #0\n\tdls lr, %[groups]\n"
         "1:\tvldrb.8 %q[x0], [%[x]], #16\n\tvldrb.8 %q[x1], [%[x]], #16\n\t"
         "ldr %[as], [%[act_scale]], #4\n\t"
         // clang-format off
@@ -57,7 +57,7 @@ static inline __attribute__((always_inline)) void eight_rows(float *out, uint32x
                                                                   "add %[scale], %[next]\n\teor "
                                                                   "%[next], %[flip]\n\tle lr, 1b"
         : [lines] "+&w"(lines), [scale] "+&r"(scale), [next] "+&r"(next), [x] "+&r"(x),
-          [act_scale] "+&r"(act_scale), [sum0] "+&w"(sum0), [sum1] "+&w"(sum1), [t] "=&w"(t),
+          [act_scale] "+&r"(act_scale), [sum0] "=&w"(sum0), [sum1] "=&w"(sum1), [t] "=&w"(t),
           [x0] "=&w"(x0), [x1] "=&w"(x1), [a] "=&Te"(a), [b] "=&Te"(b), [c] "=&Te"(c),
           [d] "=&Te"(d), [as] "=&r"(as)
         : [groups] "r"(groups), [flip] "r"(flip)
@@ -67,17 +67,21 @@ static inline __attribute__((always_inline)) void eight_rows(float *out, uint32x
 }
 
 /* Whole groups of columns. */
-static void tiles_q8(float *out, const mote_mat *w, const uint8_t *tile, size_t n, const int8_t *x,
-                     const float *act_scale)
+static __attribute__((noinline)) void tiles_q8(float *out, const mote_mat *w, const uint8_t *tile,
+                                               size_t n, const int8_t *x, const float *act_scale)
 {
     const uint32_t next = w->group == 32 ? 32 : 0, groups = (uint32_t)w->k / 32;
-    const size_t front = mote_tile_scale_bytes(MOTE_Q8, w->group, w->k) - 228;
-    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE);
-    for (; n; n--, tile += w->tile_bytes, out += 16)
-        for (size_t half = 0; half < 2; half++)
-            eight_rows(out + 8 * half,
-                       vaddq_n_u32(places, (uint32_t)(uintptr_t)(tile + front + 32 * half)),
-                       tile + 16 * half, next, next ^ 32, x, act_scale, groups);
+    const uint32_t front = (uint32_t)mote_tile_scale_bytes(MOTE_Q8, w->group, w->k) - 228;
+    const uint32x4_t places = vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE), front);
+    const size_t bytes = w->tile_bytes;
+    do {
+        const uint32x4_t lines = vaddq_n_u32(places, (uint32_t)(uintptr_t)tile);
+        eight_rows(out, lines, tile, next, next ^ 32, x, act_scale, groups);
+        eight_rows(out + 8, vaddq_n_u32(lines, 32), tile + 16, next, next ^ 32, x, act_scale,
+                   groups);
+        tile += bytes;
+        out += 16;
+    } while (--n);
 }
 
 /* ---- q8 below 32 columns: keys of small heads ------------------------------------------------ */

@@ -7,74 +7,63 @@
 #if MOTE_MVE
 #include <arm_mve.h>
 
-/* Four of n numbers from i on; zeros behind them. */
-static inline float32x4_t load_some(const float *x, size_t i, size_t n)
-{
-    if (i + 4 <= n)
-        return vld1q_f32(x + i);
-    return vldrwq_z_f32(x + i, vctp32q(i < n ? (uint32_t)(n - i) : 0));
-}
+/* Loops that end in LETP leave out what lies behind the last number by themselves. */
 
-static inline void store_some(float *y, size_t i, size_t n, float32x4_t v)
+/* Lanes l, folded: 8, 4, 2, 1. */
+static inline float fold(float32x4_t l0, float32x4_t l1, float32x4_t l2, float32x4_t l3)
 {
-    if (i + 4 <= n)
-        vst1q_f32(y + i, v);
-    else
-        vstrwq_p_f32(y + i, v, vctp32q((uint32_t)(n - i)));
-}
-
-/* The lanes that l holds, folded: 8, 4, 2, 1. */
-static inline float fold(const float32x4_t l[4])
-{
-    float32x4_t four = vaddq_f32(vaddq_f32(l[0], l[2]), vaddq_f32(l[1], l[3]));
+    float32x4_t four = vaddq_f32(vaddq_f32(l0, l2), vaddq_f32(l1, l3));
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-/* mote_exp (math.h) where -80 <= x <= 88 or x is no number. Multiplying by a power of two is adding
- * to the exponent: no number here is zero, subnormal or overflows. Written down because of the
- * constants: all of them fit into registers. */
+static inline float fold_array(const float lane[16])
+{
+    return fold(vld1q_f32(lane), vld1q_f32(lane + 4), vld1q_f32(lane + 8), vld1q_f32(lane + 12));
+}
+
+/* mote_exp (math.h) of %q[x], which is at most 88 or no number. A product with a power of two is a
+ * sum of exponents here: nothing is zero, subnormal or overflows. Written down because of the
+ * constants: they stay in registers. */
+#define EXP4(one)                                                                                  \
+    "vcmp.f32 lt, %q[x], %[least]\n\tvmul.f32 %q[t], %q[x], %[log2e]\n\t"                          \
+    "vadd.f32 %q[t], %q[t], %[magic]\n\tvsub.f32 %q[n], %q[t], %[magic]\n\t"                       \
+    "vfma.f32 %q[x], %q[n], %[hi]\n\tvfma.f32 %q[x], %q[n], %[lo]\n\t"                             \
+    "vdup.32 %q[q], %[c5]\n\tvfmas.f32 %q[q], %q[x], %[c4]\n\t"                                    \
+    "vfmas.f32 %q[q], %q[x], %[c3]\n\tvfmas.f32 %q[q], %q[x], %[c2]\n\t"                           \
+    "vfmas.f32 %q[q], %q[x], %[c1]\n\t"                                                            \
+    "vmul.f32 %q[n], %q[x], %q[x]\n\tvfma.f32 %q[x], %q[q], %q[n]\n\t"                             \
+    "vadd.f32 %q[x], %q[x], " one "\n\tvshl.s32 %q[t], %q[t], #23\n\t"                             \
+    "vadd.i32 %q[x], %q[x], %q[t]\n\tvpst\n\tvmovt.i32 %q[x], #0\n\t"
+#define EXP_CONSTANTS                                                                              \
+    [least] "r"(-80.0f), [log2e] "r"(0x1.715476p+0f), [magic] "r"(MOTE_RNE_MAGIC),                 \
+        [hi] "r"(-0x1.62e43p-1f), [lo] "r"(0x1.05c61p-29f), [c5] "r"(0.00139505411709f),           \
+        [c4] "r"(0.00836891778738f), [c3] "r"(0.041666205054f), [c2] "r"(0.166665186035f),         \
+        [c1] "r"(0.500000009542f)
+
 static inline __attribute__((always_inline)) float32x4_t exp4(float32x4_t x)
 {
     float32x4_t t, n, q;
-    __asm__("vmul.f32 %q[t], %q[x], %[log2e]\n\tvadd.f32 %q[t], %q[t], %[magic]\n\t"
-            "vsub.f32 %q[n], %q[t], %[magic]\n\t"
-            "vfma.f32 %q[x], %q[n], %[hi]\n\tvfma.f32 %q[x], %q[n], %[lo]\n\t"
-            "vdup.32 %q[q], %[c5]\n\tvfmas.f32 %q[q], %q[x], %[c4]\n\t"
-            "vfmas.f32 %q[q], %q[x], %[c3]\n\tvfmas.f32 %q[q], %q[x], %[c2]\n\t"
-            "vfmas.f32 %q[q], %q[x], %[c1]\n\t"
-            "vmul.f32 %q[n], %q[x], %q[x]\n\tvfma.f32 %q[x], %q[q], %q[n]\n\t"
-            "vadd.f32 %q[x], %q[x], %[one]\n\tvshl.s32 %q[t], %q[t], #23\n\t"
-            "vadd.i32 %q[x], %q[x], %q[t]"
+    __asm__(EXP4("%[one]")
             : [x] "+&w"(x), [t] "=&w"(t), [n] "=&w"(n), [q] "=&w"(q)
-            : [log2e] "r"(0x1.715476p+0f), [magic] "r"(MOTE_RNE_MAGIC), [hi] "r"(-0x1.62e43p-1f),
-              [lo] "r"(0x1.05c61p-29f), [c5] "r"(0.00139505411709f), [c4] "r"(0.00836891778738f),
-              [c3] "r"(0.041666205054f), [c2] "r"(0.166665186035f), [c1] "r"(0.500000009542f),
-              [one] "r"(1.0f));
+            : EXP_CONSTANTS, [one] "r"(1.0f)
+            : "p0");
     return x;
 }
 
 /* ---- softmax -------------------------------------------------------------------------------- */
 
-/* p[j] = p[j] * scale, their maximum and minimum. */
-static inline void scale_scores(float *p, size_t n, float scale, float *max, float *min)
+/* p[j] = p[j] * scale; their maximum. */
+static inline float scale_scores(float *p, size_t n, float scale)
 {
-    float32x4_t top = vdupq_n_f32(-__builtin_inff()), low = vdupq_n_f32(__builtin_inff());
-    size_t j = 0;
-    for (; j + 4 <= n; j += 4) {
-        float32x4_t s = vmulq_n_f32(vld1q_f32(p + j), scale);
-        vst1q_f32(p + j, s);
-        top = vmaxnmq_f32(top, s);
-        low = vminnmq_f32(low, s);
-    }
-    if (j < n) {
-        mve_pred16_t some = vctp32q((uint32_t)(n - j));
-        float32x4_t s = vmulq_n_f32(vldrwq_z_f32(p + j, some), scale);
-        vstrwq_p_f32(p + j, s, some);
-        top = vmaxnmq_m_f32(top, top, s, some);
-        low = vminnmq_m_f32(low, low, s, some);
-    }
-    *max = vmaxnmvq_f32(-__builtin_inff(), top);
-    *min = vminnmvq_f32(__builtin_inff(), low);
+    float32x4_t top = vdupq_n_f32(-__builtin_inff()), s;
+    __asm__ volatile("dlstp.32 lr, %[n]\n"
+                     "1:\tvldrw.u32 %q[s], [%[p]]\n\tvmul.f32 %q[s], %q[s], %[scale]\n\t"
+                     "vmaxnm.f32 %q[top], %q[top], %q[s]\n\tvstrw.32 %q[s], [%[p]], #16\n\t"
+                     "letp lr, 1b"
+                     : [p] "+&r"(p), [top] "+&w"(top), [s] "=&w"(s)
+                     : [n] "r"(n), [scale] "r"(scale)
+                     : "memory", "lr");
+    return vmaxnmvq_f32(-__builtin_inff(), top);
 }
 
 /* p[j] = exp(p[j] - m) for four; they are added to their lanes. */
@@ -85,79 +74,75 @@ static inline float32x4_t exps(float *p, float m, float32x4_t lane)
     return vaddq_f32(lane, y);
 }
 
-static inline float32x4_t exps_some(float *p, size_t n, float m, float32x4_t lane)
+/* The same of n < 16, the first of them in the first lane. */
+static void exps_some(float *p, size_t n, float m, float *lane)
 {
-    mve_pred16_t some = vctp32q((uint32_t)n);
-    float32x4_t y = exp4(vsubq_n_f32(vldrwq_z_f32(p, some), m));
-    vstrwq_p_f32(p, y, some);
-    return vaddq_m_f32(lane, lane, y, some);
-}
-
-/* The same with any number in any lane. */
-static float exps_any(float *p, size_t lo, size_t hi, float m)
-{
-    float lane[16] = {0.0f};
-    for (size_t j = lo; j < hi; j++)
-        lane[j % 16] += p[j] = mote_exp(p[j] - m);
-    const float32x4_t l[4] = {vld1q_f32(lane), vld1q_f32(lane + 4), vld1q_f32(lane + 8),
-                              vld1q_f32(lane + 12)};
-    return fold(l);
+    const float32x4_t max = vdupq_n_f32(m), one = vdupq_n_f32(1.0f);
+    float32x4_t x, t, u, q;
+    __asm__ volatile(
+        "dlstp.32 lr, %[n_p]\n"
+        "1:\tvldrw.u32 %q[x], [%[p]]\n\tvsub.f32 %q[x], %q[x], %q[max]\n\t" EXP4(
+            "%q[one]") "vldrw.u32 %q[t], [%[lane]]\n\tvstrw.32 %q[x], [%[p]], #16\n\t"
+                       "vadd.f32 %q[t], %q[t], %q[x]\n\tvstrw.32 %q[t], [%[lane]], #16\n\tletp lr, "
+                       "1b"
+        : [p] "+&r"(p), [lane] "+&r"(lane), [x] "=&w"(x), [t] "=&w"(t), [n] "=&w"(u), [q] "=&w"(q)
+        : EXP_CONSTANTS, [n_p] "r"(n), [max] "w"(max), [one] "w"(one)
+        : "memory", "p0", "lr");
 }
 
 void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
                         float *sum)
 {
-    float m, min;
+    float lane[16];
     if (MOTE_LAYER_KINDS && cap > 0.0f) {
         for (size_t j = lo; j < hi; j++)
             p[j] = cap * mote_tanh(p[j] * scale / cap);
         scale = 1.0f;
     }
-    scale_scores(p + lo, hi - lo, scale, &m, &min);
-    *max = m;
-    if (lo % 16 || !(min - m >= -80.0f)) { /* a window; scores far apart */
-        *sum = exps_any(p, lo, hi, m);
-        return;
+    const float m = *max = scale_scores(p + lo, hi - lo, scale);
+    for (size_t i = 0; i < 16; i += 4)
+        vst1q_f32(lane + i, vdupq_n_f32(0.0f));
+    for (; lo % 16 && lo < hi; lo++) /* the begin of a window */
+        lane[lo % 16] += p[lo] = mote_exp(p[lo] - m);
+    float32x4_t l0 = vld1q_f32(lane), l1 = vld1q_f32(lane + 4), l2 = vld1q_f32(lane + 8),
+                l3 = vld1q_f32(lane + 12);
+    float *at = p + lo;
+    for (; lo + 16 <= hi; lo += 16, at += 16) {
+        l0 = exps(at, m, l0);
+        l1 = exps(at + 4, m, l1);
+        l2 = exps(at + 8, m, l2);
+        l3 = exps(at + 12, m, l3);
     }
-    float32x4_t l[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f)};
-    size_t j = lo;
-    for (; j + 16 <= hi; j += 16) {
-        l[0] = exps(p + j, m, l[0]);
-        l[1] = exps(p + j + 4, m, l[1]);
-        l[2] = exps(p + j + 8, m, l[2]);
-        l[3] = exps(p + j + 12, m, l[3]);
-    }
-    if (j < hi)
-        l[0] = exps_some(p + j, hi - j, m, l[0]);
-    if (j + 4 < hi)
-        l[1] = exps_some(p + j + 4, hi - j - 4, m, l[1]);
-    if (j + 8 < hi)
-        l[2] = exps_some(p + j + 8, hi - j - 8, m, l[2]);
-    if (j + 12 < hi)
-        l[3] = exps_some(p + j + 12, hi - j - 12, m, l[3]);
-    *sum = fold(l);
+    vst1q_f32(lane, l0);
+    vst1q_f32(lane + 4, l1);
+    vst1q_f32(lane + 8, l2);
+    vst1q_f32(lane + 12, l3);
+    if (lo < hi)
+        exps_some(at, hi - lo, m, lane);
+    *sum = fold_array(lane);
 }
 
 /* ---- the value step ------------------------------------------------------------------------- */
 
 #define SOME 32 /* positions whose factors are made at once */
 
-/* Factors of two queries, side by side: p times the values' scales, which are `groups` apart. */
-static void factors(float *f, const float *pa, const float *pb, const uint16_t *scales,
-                    size_t groups, size_t n)
+/* Factors of two queries, side by side: p times the values' scales, which are `groups` apart. VCVTB
+ * in q0: binutils 2.40 encodes it wrongly for other registers. VST2 stores all four lanes. */
+static inline void factors(float *f, const float *pa, const float *pb, const uint16_t *scales,
+                           size_t groups, size_t n)
 {
     const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)groups);
-    for (size_t j = 0; j < n; j += 4, f += 8, scales += 4 * groups) {
-        mve_pred16_t some = vctp32q((uint32_t)(n - j));
-        /* VCVTB in q0: binutils 2.40 encodes it wrongly for other registers. */
-        register uint32x4_t s __asm__("q0") =
-            vldrhq_gather_shifted_offset_z_u32(scales, places, some);
-        __asm__("vcvtb.f32.f16 q0, q0" : "+w"(s));
-        float32x4_t scale = vreinterpretq_f32_u32(s);
-        float32x4x2_t both = {{vmulq_f32(vldrwq_z_f32(pa + j, some), scale),
-                               vmulq_f32(vldrwq_z_f32(pb + j, some), scale)}};
-        vst2q_f32(f, both);
-    }
+    __asm__ volatile(
+        "dlstp.32 lr, %[n]\n"
+        "1:\tvldrh.u32 q0, [%[scales], %q[places], uxtw #1]\n\tadd %[scales], %[next]\n\t"
+        "vldrw.u32 q2, [%[pa]], #16\n\tvldrw.u32 q3, [%[pb]], #16\n\t"
+        "vcvtb.f32.f16 q0, q0\n\t"
+        "vmul.f32 q2, q2, q0\n\tvmul.f32 q3, q3, q0\n\t"
+        "vst20.32 {q2, q3}, [%[f]]\n\tvst21.32 {q2, q3}, [%[f]]!\n\t"
+        "letp lr, 1b"
+        : [scales] "+&r"(scales), [pa] "+&r"(pa), [pb] "+&r"(pb), [f] "+&r"(f)
+        : [n] "r"(n), [next] "r"(8 * groups), [places] "w"(places)
+        : "memory", "lr", "q0", "q2", "q3");
 }
 
 /* Eight dimensions of two queries: n more positions. */
@@ -225,47 +210,57 @@ void mote_k_values_q8_mve(float *out, size_t out_stride, const float *p, size_t 
 
 /* ---- activations ---------------------------------------------------------------------------- */
 
-/* A group of n <= 32 numbers: 32 codes, their sum. */
-static inline __attribute__((always_inline)) int32_t group_of(int8_t *codes, float *scale,
-                                                              const float *x, size_t n)
+/* The largest magnitude as bits, which order as the floats do, NaN on top. n > 0. */
+static inline uint32_t largest(const float *x, size_t n)
 {
-    uint32x4_t top = vdupq_n_u32(0), mask = vdupq_n_u32(0x7fffffffu);
-    int32_t sum = 0;
-    for (size_t i = 0; i < n; i += 4)
-        top = vmaxq_u32(top, vandq_u32(vreinterpretq_u32_f32(load_some(x, i, n)), mask));
-    const uint32_t amax = vmaxvq_u32(0, top);
-    const bool finite = amax < 0x7f800000u, live = finite && bits_float(amax) >= 0x1p-100f;
+    const uint32x4_t mask = vdupq_n_u32(0x7fffffffu);
+    uint32x4_t top = vdupq_n_u32(0), t;
+    __asm__ volatile("dlstp.32 lr, %[n]\n"
+                     "1:\tvldrw.u32 %q[t], [%[x]], #16\n\tvand %q[t], %q[t], %q[mask]\n\t"
+                     "vmax.u32 %q[top], %q[top], %q[t]\n\tletp lr, 1b"
+                     : [x] "+&r"(x), [top] "+&w"(top), [t] "=&w"(t)
+                     : [n] "r"(n), [mask] "w"(mask)
+                     : "memory", "lr");
+    return vmaxvq_u32(0, top);
+}
+
+/* A group of n numbers, 0 < n <= 32: 32 codes and the scale. */
+static void quantize_group(int8_t *codes, float *scale, const float *x, size_t n)
+{
+    const uint32_t amax = largest(x, n);
+    const bool finite = amax < 0x7f800000u, live = finite && amax >= 27u << 23; /* 2^-100 */
     if (n < 32 || !live) {
         vst1q_s8(codes, vdupq_n_s8(0));
         vst1q_s8(codes + 16, vdupq_n_s8(0));
     }
-    if (!live) {
-        *scale = finite ? 0.0f : bits_float(0x7fc00000u);
-        return 0;
-    }
-    const float factor = 127.0f / bits_float(amax);
+    *scale = finite ? 0.0f : bits_float(0x7fc00000u);
+    if (!live)
+        return;
     *scale = bits_float(amax) / 127.0f;
-    for (size_t i = 0; i < n; i += 4) {
-        float32x4_t t = vaddq_n_f32(vmulq_n_f32(load_some(x, i, n), factor), MOTE_RNE_MAGIC);
-        int32x4_t code = vreinterpretq_s32_f32(t); /* its low byte */
-        vstrbq_s32(codes + i, code);
-        if (MOTE_TYPES_GGUF) /* nobody else reads it */
-            sum = vaddvaq_s32(sum, vsubq_n_s32(code, (int32_t)0x4b400000));
-    }
-    return sum;
-}
-
-static int32_t quantize_group(int8_t *codes, float *scale, const float *x, size_t n)
-{
-    return n < 32 ? group_of(codes, scale, x, n) : group_of(codes, scale, x, 32);
+    float32x4_t t; /* the code is its low byte */
+    __asm__ volatile(
+        "dlstp.32 lr, %[n]\n"
+        "1:\tvldrw.u32 %q[t], [%[x]], #16\n\tvmul.f32 %q[t], %q[t], %[factor]\n\t"
+        "vadd.f32 %q[t], %q[t], %[magic]\n\tvstrb.32 %q[t], [%[codes]], #4\n\t"
+        "letp lr, 1b"
+        : [x] "+&r"(x), [codes] "+&r"(codes), [t] "=&w"(t)
+        : [n] "r"(n), [factor] "r"(127.0f / bits_float(amax)), [magic] "r"(MOTE_RNE_MAGIC)
+        : "memory", "lr");
 }
 
 void mote_k_quantize_mve(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n)
 {
-    const size_t n_codes = mote_round_up(n, 64);
-    for (size_t at = 0; at < n_codes; at += 32) {
-        size_t left = at < n ? n - at : 0;
-        sums[at / 32] = quantize_group(codes + at, &scales[at / 32], x + at, left < 32 ? left : 32);
+    for (size_t at = 0; at < n; at += 32) {
+        quantize_group(codes + at, &scales[at / 32], x + at, n - at < 32 ? n - at : 32);
+        if (MOTE_TYPES_GGUF) /* nobody else reads it */
+            sums[at / 32] = vaddvaq_s8(vaddvq_s8(vld1q_s8(codes + at)), vld1q_s8(codes + at + 16));
+    }
+    n = mote_round_up(n, 32);
+    if (n % 64) { /* padding */
+        vst1q_s8(codes + n, vdupq_n_s8(0));
+        vst1q_s8(codes + n + 16, vdupq_n_s8(0));
+        scales[n / 32] = 0.0f;
+        sums[n / 32] = 0;
     }
 }
 
@@ -305,56 +300,83 @@ void mote_k_store_value_q8_mve(void *v, uint16_t *scales, size_t row, const floa
 
 void mote_k_rmsnorm_mve(float *y, const float *x, const float *w, size_t n, float eps)
 {
-    float32x4_t l[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f)};
-    for (size_t i = 0; i < n; i += 16)
-        for (size_t q = 0; q < 4; q++) {
-            float32x4_t v = load_some(x, i + 4 * q, n);
-            l[q] = vfmaq_f32(l[q], v, v);
-        }
-    const float inv = 1.0f / mote_sqrt(fold(l) / (float)n + eps);
-    for (size_t i = 0; i < n; i += 4)
-        store_some(y, i, n, vmulq_f32(vmulq_n_f32(load_some(x, i, n), inv), load_some(w, i, n)));
+    float lane[16];
+    float32x4_t l0 = vdupq_n_f32(0.0f), l1 = l0, l2 = l0, l3 = l0, u, v;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        l0 = vfmaq_f32(l0, vld1q_f32(x + i), vld1q_f32(x + i));
+        l1 = vfmaq_f32(l1, vld1q_f32(x + i + 4), vld1q_f32(x + i + 4));
+        l2 = vfmaq_f32(l2, vld1q_f32(x + i + 8), vld1q_f32(x + i + 8));
+        l3 = vfmaq_f32(l3, vld1q_f32(x + i + 12), vld1q_f32(x + i + 12));
+    }
+    vst1q_f32(lane, l0);
+    vst1q_f32(lane + 4, l1);
+    vst1q_f32(lane + 8, l2);
+    vst1q_f32(lane + 12, l3);
+    for (; i < n; i++)
+        lane[i % 16] = mote_fma(x[i], x[i], lane[i % 16]);
+    const float inv = 1.0f / mote_sqrt(fold_array(lane) / (float)n + eps);
+    __asm__ volatile("dlstp.32 lr, %[n]\n"
+                     "1:\tvldrw.u32 %q[u], [%[x]], #16\n\tvldrw.u32 %q[v], [%[w]], #16\n\t"
+                     "vmul.f32 %q[u], %q[u], %[inv]\n\tvmul.f32 %q[u], %q[u], %q[v]\n\t"
+                     "vstrw.32 %q[u], [%[y]], #16\n\tletp lr, 1b"
+                     : [x] "+&r"(x), [w] "+&r"(w), [y] "+&r"(y), [u] "=&w"(u), [v] "=&w"(v)
+                     : [n] "r"(n), [inv] "r"(inv)
+                     : "memory", "lr");
 }
 
 void mote_k_add_mve(float *y, const float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i += 4)
-        store_some(y, i, n, vaddq_f32(load_some(y, i, n), load_some(x, i, n)));
+    float32x4_t u, v;
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\tvldrw.u32 %q[u], [%[x]], #16\n\tvldrw.u32 %q[v], [%[y]]\n\t"
+        "vadd.f32 %q[v], %q[v], %q[u]\n\tvstrw.32 %q[v], [%[y]], #16\n\tletp lr, 1b\n2:"
+        : [x] "+&r"(x), [y] "+&r"(y), [u] "=&w"(u), [v] "=&w"(v)
+        : [n] "r"(n)
+        : "memory", "lr");
 }
 
 void mote_k_rope_mve(float *x, const float *cos, const float *sin, size_t n)
 {
-    for (size_t i = 0; i < n; i += 4) {
-        float32x4_t a = load_some(x, i, n), b = load_some(x + n, i, n);
-        float32x4_t c = load_some(cos, i, n), s = load_some(sin, i, n);
-        store_some(x, i, n, vfmsq_f32(vmulq_f32(a, c), b, s));
-        store_some(x + n, i, n, vfmaq_f32(vmulq_f32(b, c), a, s));
-    }
+    float *y = x + n;
+    float32x4_t a, b, c, s;
+    __asm__ volatile("wlstp.32 lr, %[n], 2f\n"
+                     "1:\tvldrw.u32 %q[a], [%[x]]\n\tvldrw.u32 %q[b], [%[y]]\n\t"
+                     "vldrw.u32 %q[c], [%[cos]], #16\n\tvldrw.u32 %q[s], [%[sin]], #16\n\t"
+                     "vmul.f32 q0, %q[a], %q[c]\n\tvmul.f32 %q[c], %q[b], %q[c]\n\t"
+                     "vfms.f32 q0, %q[b], %q[s]\n\tvfma.f32 %q[c], %q[a], %q[s]\n\t"
+                     "vstrw.32 q0, [%[x]], #16\n\tvstrw.32 %q[c], [%[y]], #16\n\tletp lr, 1b\n2:"
+                     : [x] "+&r"(x), [y] "+&r"(y), [cos] "+&r"(cos), [sin] "+&r"(sin), [a] "=&w"(a),
+                       [b] "=&w"(b), [c] "=&w"(c), [s] "=&w"(s)
+                     : [n] "r"(n)
+                     : "memory", "lr", "q0");
 }
 
-bool mote_k_finite_mve(const float *x, size_t n)
+bool mote_k_finite_mve(const float *x, size_t n) { return !n || largest(x, n) < 0x7f800000u; }
+
+/* silu(x) = x / (1 + exp(-x)), times u. The vectors have no division. */
+static inline float32x4_t silu_times(float32x4_t gate, float32x4_t u)
 {
-    const uint32x4_t mask = vdupq_n_u32(0x7fffffffu);
-    uint32x4_t top = vdupq_n_u32(0);
-    for (size_t i = 0; i < n; i += 4)
-        top = vmaxq_u32(top, vandq_u32(vreinterpretq_u32_f32(load_some(x, i, n)), mask));
-    return vmaxvq_u32(0, top) < 0x7f800000u;
+    register float32x4_t x __asm__("q0") = gate;
+    register float32x4_t d __asm__("q1") =
+        vaddq_n_f32(exp4(vminnmq_f32(vnegq_f32(gate), vdupq_n_f32(88.0f))), 1.0f);
+    __asm__("vdiv.f32 s0, s0, s4\n\tvdiv.f32 s1, s1, s5\n\t"
+            "vdiv.f32 s2, s2, s6\n\tvdiv.f32 s3, s3, s7"
+            : "+w"(x)
+            : "w"(d));
+    return vmulq_f32(x, u);
 }
 
-/* silu(x) = x / (1 + exp(-x)): the vectors have no division. Below -80 exp is 0 and above it is lost
- * in the sum alike. */
 void mote_k_silu_mul_mve(float *y, const float *gate, const float *up, size_t n)
 {
-    const float32x4_t most = vdupq_n_f32(88.0f), least = vdupq_n_f32(-80.0f);
-    for (size_t i = 0; i < n; i += 4) {
-        register float32x4_t x __asm__("q0") = load_some(gate, i, n);
-        register float32x4_t d __asm__("q1") =
-            vaddq_n_f32(exp4(vmaxnmq_f32(vminnmq_f32(vnegq_f32(x), most), least)), 1.0f);
-        __asm__("vdiv.f32 s0, s0, s4\n\tvdiv.f32 s1, s1, s5\n\t"
-                "vdiv.f32 s2, s2, s6\n\tvdiv.f32 s3, s3, s7"
-                : "+w"(x)
-                : "w"(d));
-        store_some(y, i, n, vmulq_f32(x, load_some(up, i, n)));
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1q_f32(y + i, silu_times(vld1q_f32(gate + i), vld1q_f32(up + i)));
+    if (i < n) {
+        mve_pred16_t some = vctp32q((uint32_t)(n - i));
+        vstrwq_p_f32(y + i, silu_times(vldrwq_z_f32(gate + i, some), vldrwq_z_f32(up + i, some)),
+                     some);
     }
 }
 #endif

@@ -3,6 +3,10 @@
 #define MOTE_STRING_BODIES
 #include <string.h>
 
+typedef struct four_words {
+    uint32_t word[4];
+} four_words;
+
 void *memmove(void *to, const void *from, size_t n)
 {
     uint8_t *d = to;
@@ -18,11 +22,12 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
     uint8_t *d = to;
     const uint8_t *s = from;
-    for (; !(((uintptr_t)d | (uintptr_t)s) & 3) && n >= 16; n -= 16, d += 16, s += 16)
-        for (size_t i = 0; i < 4; i++)
-            ((uint32_t *)(void *)d)[i] = ((const uint32_t *)(const void *)s)[i];
-    for (; !(((uintptr_t)d | (uintptr_t)s) & 3) && n >= 4; n -= 4, d += 4, s += 4)
-        *(uint32_t *)(void *)d = *(const uint32_t *)(const void *)s;
+    if (!(((uintptr_t)d | (uintptr_t)s) & 3)) {
+        for (; n >= 16; n -= 16, d += 16, s += 16)
+            *(four_words *)(void *)d = *(const four_words *)(const void *)s;
+        for (; n >= 4; n -= 4, d += 4, s += 4)
+            *(uint32_t *)(void *)d = *(const uint32_t *)(const void *)s;
+    }
     while (n--)
         *d++ = *s++;
     return to;
