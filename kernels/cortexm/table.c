@@ -11,27 +11,18 @@
 #include "kernels/ref/rows.inc"
 #include "kernels/ref/attention.inc"
 
+#define TIER_NAME (MOTE_MVE ? "mve" : MOTE_DSP ? "dsp" : "ref")
+#if MOTE_MVE
+#define ROW_FN(name) mote_k_##name##_mve
+#elif MOTE_DSP && !defined(__OPTIMIZE_SIZE__)
+#define ROW_FN(name) mote_k_##name##_dsp
+#else
+#define ROW_FN(name) name##_fixed
+#endif
 #if MOTE_MVE
 #define MVE_FN(name) mote_k_##name##_mve
 #else
 #define MVE_FN(name) name##_fixed
-#endif
-#if MOTE_MVE
-#define TIER_NAME "mve"
-#define SOFTMAX mote_k_softmax_mve
-#define ROW_FN(name) mote_k_##name##_mve
-#elif MOTE_DSP && defined(__OPTIMIZE_SIZE__)
-#define TIER_NAME "dsp"
-#define SOFTMAX softmax_fixed
-#define ROW_FN(name) name##_fixed
-#elif MOTE_DSP
-#define TIER_NAME "dsp"
-#define SOFTMAX mote_k_softmax_dsp
-#define ROW_FN(name) mote_k_##name##_dsp
-#else
-#define TIER_NAME "ref"
-#define SOFTMAX softmax_fixed
-#define ROW_FN(name) name##_fixed
 #endif
 
 const mote_kernels mote_fixed_kernels = {
@@ -40,7 +31,7 @@ const mote_kernels mote_fixed_kernels = {
     .values[2] = MOTE_TIER_FN(values_q8),
     .store_key[2] = MVE_FN(store_key_q8),
     .store_value[2] = MVE_FN(store_value_q8),
-    .softmax = SOFTMAX,
+    .softmax = ROW_FN(softmax),
 #if MOTE_TYPE_Q4
     .matmul[MOTE_Q4] = MOTE_TIER_FN(matmul_q4),
 #endif
@@ -54,9 +45,12 @@ const mote_kernels mote_fixed_kernels = {
     .matmul[MOTE_BF16] = mote_k_matmul_bf16_ref,
 #endif
 #if MOTE_KV_FLOAT
-    .values = {mote_k_values_f32_ref, mote_k_values_f16_ref, MOTE_TIER_FN(values_q8)},
-    .store_key = {store_key_f32_fixed, store_key_f16_fixed, MVE_FN(store_key_q8)},
-    .store_value = {store_value_f32_fixed, store_value_f16_fixed, MVE_FN(store_value_q8)},
+    .values[0] = mote_k_values_f32_ref,
+    .values[1] = mote_k_values_f16_ref,
+    .store_key[0] = store_key_f32_fixed,
+    .store_key[1] = store_key_f16_fixed,
+    .store_value[0] = store_value_f32_fixed,
+    .store_value[1] = store_value_f16_fixed,
 #endif
 #if MOTE_LAYER_KINDS || MOTE_ENCODERS
     .softcap = softcap_fixed,
