@@ -124,7 +124,7 @@ void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, 
 
 /* ---- the value step ------------------------------------------------------------------------- */
 
-#define SOME 32 /* positions whose factors are made at once */
+#define FACTORS 32 /* positions whose factors are made at once */
 
 /* Factors of two queries, side by side: p times the values' scales, which are `groups` apart. VCVTB
  * in q0: binutils 2.40 encodes it wrongly for other registers. VST2 stores all four lanes. */
@@ -175,11 +175,11 @@ static void values_two(float *a, float *b, const float *pa, const float *pb, siz
                        const int8_t *v, const uint16_t *scales, size_t dim)
 {
     const size_t groups = (dim + 31) / 32;
-    float f[2 * SOME];
+    float f[2 * FACTORS];
     for (size_t d = 0; d < dim; d++)
         a[d] = b[d] = 0.0f;
     for (size_t j = 0, some; j < n; j += some) {
-        some = n - j < SOME ? n - j : SOME;
+        some = n - j < FACTORS ? n - j : FACTORS;
         for (size_t d = 0; d + 8 <= dim; d += 8) {
             if (d % 32 == 0)
                 factors(f, pa + j, pb + j, scales + j * groups + d / 32, groups, some);
