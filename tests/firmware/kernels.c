@@ -121,10 +121,11 @@ static void attention(size_t dim)
     mote_k_values_q8_ref(m.want.f, 80, m.p, MOST, m.lo, m.hi, n, m.values, m.value_scales, dim);
     compare("values");
     const float scale = spread ? spread == 1 ? 20.0f : 400.0f : 1.0f;
+    const float cap = MOTE_LAYER_KINDS && roll(2) ? 5.0f : 0.0f;
     memcpy(m.got.f, m.p, sizeof m.p);
     memcpy(m.want.f, m.p, sizeof m.p);
-    mote_fixed_kernels.softmax(m.got.f, m.lo[0], m.hi[0], scale, 0.0f, m.got.two, m.got.two + 1);
-    softmax_ref(m.want.f, m.lo[0], m.hi[0], scale, 0.0f, m.want.two, m.want.two + 1);
+    mote_fixed_kernels.softmax(m.got.f, m.lo[0], m.hi[0], scale, cap, m.got.two, m.got.two + 1);
+    softmax_ref(m.want.f, m.lo[0], m.hi[0], scale, cap, m.want.two, m.want.two + 1);
     compare("softmax");
     size_t lane = roll(16), row = roll(3);
     numbers(m.x, dim, 20);

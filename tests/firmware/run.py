@@ -148,13 +148,14 @@ def check_kernels(target, folder):
         check(f"{target}: kernels as ref", got["done"], got["end"].replace("\n", " ").strip())
 
 
-def check_one(model, want):
+def check_one(target, model, want):
     """The same of the amalgamation."""
+    folder = OUT / f"one-{target}"
     subprocess.run([sys.executable, ROOT / "tools/amalgamate.py", ROOT / "build/amalgamation"],
                    check=True)
-    if make("m4f", OUT / "one", f"MODEL={model}", "ONE=1"):
-        got = emulate("m4f", OUT / "one/test.elf")
-        check("m4f, amalgamation: hash", got["done"] and got["hash"] == want[0], got["hash"])
+    if make(target, folder, f"MODEL={model}", "ONE=1"):
+        got = emulate(target, folder / "test.elf")
+        check(f"{target}, amalgamation: hash", got["done"] and got["hash"] == want[0], got["hash"])
 
 
 def check_arena(model):
@@ -206,8 +207,8 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         for model, is_story in models(pathlib.Path(temporary)):
             want = expected(model)
-            if "m4f" in targets and model.stem.endswith("q8"):
-                check_one(model, want)
+            for target in {"m4f", "m55"} & set(targets) if model.stem.endswith("q8") else ():
+                check_one(target, model, want)
             for target in targets:
                 folder = OUT / target
                 check_run(target, folder, model, want, is_story)
