@@ -19,7 +19,8 @@ void mote_k_add_mve(float *y, const float *x, size_t n);
 void mote_k_rope_mve(float *x, const float *cos, const float *sin, size_t n);
 bool mote_k_finite_mve(const float *x, size_t n);
 
-#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE == 3
+/* Clang has no name for the predicates that mve_rows.c writes: dsp there. */
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE == 3 && !defined(__clang__)
 #define MOTE_MVE 1
 #define MOTE_DSP 0
 #define MOTE_TIER_FN(name) mote_k_##name##_mve

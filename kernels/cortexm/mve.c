@@ -26,6 +26,14 @@
 
 /* ---- q8 ------------------------------------------------------------------------------------- */
 
+#define LAST_ROW(first, next)                                                                      \
+    TIMES("vmladav", "d", first, "x0")                                                             \
+    "vldrw.u32 %q[t], [%q[lines], #" next "]!\n\tvmladava.s8 %[d], %q[t], %q[x1]\n\t"
+#define NEXT_CODES                                                                                 \
+    "vldrb.8 %q[x0], [%[x]], #16\n\tvldrb.8 %q[x1], [%[x]], #16\n\tldr %[as], [%[act_scale]], "    \
+    "#4\n\t"
+#define NEXT_SCALES "add %[scale], %[scale], %[next]\n\teor %[next], %[next], %[flip]\n\t"
+
 /* Eight rows. lines: places of the first row's words of four lines, less 228: so all places of a
  * group are within an instruction's reach, and the last load of each four rows takes `lines` on.
  * next: bytes to the next group's scales, changed by `flip` from group to group. */
@@ -39,24 +47,12 @@ static inline __attribute__((always_inline)) void eight_rows(float *out, uint32x
     int32_t a, b, c, d;
     float as;
     __asm__ volatile(
-        "vmov.i32 %q[sum0], #0\n\tvmov.i32 %q[sum1], #0\n\tdls lr, %[groups]\n"
-        "1:\tvldrb.8 %q[x0], [%[x]], #16\n\tvldrb.8 %q[x1], [%[x]], #16\n\t"
-        "ldr %[as], [%[act_scale]], #4\n\t"
-        // clang-format off
-        ROW("a", "228", "484") ROW("b", "232", "488") ROW("c", "236", "492")
-        TIMES("vmladav", "d", "240", "x0")
-        "vldrw.u32 %q[t], [%q[lines], #496]!\n\tvmladava.s8 %[d], %q[t], %q[x1]\n\t"
-        SUMS_AND_SCALES("0")
-        "vfma.f32 %q[sum0], %q[t], q0\n\t"
-        ROW("a", "-252", "4") ROW("b", "-248", "8") ROW("c", "-244", "12")
-        TIMES("vmladav", "d", "-240", "x0")
-        "vldrw.u32 %q[t], [%q[lines], #16]!\n\tvmladava.s8 %[d], %q[t], %q[x1]\n\t"
-        SUMS_AND_SCALES("8")
-        "vfma.f32 %q[sum1], %q[t], q0\n\t"
-                                                                  // clang-format on
-                                                                  "add %[scale], %[next]\n\teor "
-                                                                  "%[next], %[flip]\n\tle lr, 1b"
-        : [lines] "+&w"(lines), [scale] "+&r"(scale), [next] "+&r"(next), [x] "+&r"(x),
+        "vmov.i32 %q[sum0], #0\n\tvmov.i32 %q[sum1], #0\n\tdls lr, %[groups]\n1:\t" NEXT_CODES ROW(
+            "a", "228", "484") ROW("b", "232", "488") ROW("c", "236", "492") LAST_ROW("240", "496")
+            SUMS_AND_SCALES("0") "vfma.f32 %q[sum0], %q[t], q0\n\t" ROW("a", "-252", "4")
+                ROW("b", "-248", "8") ROW("c", "-244", "12") LAST_ROW("-240", "16")
+                    SUMS_AND_SCALES("8") "vfma.f32 %q[sum1], %q[t], q0\n\t" NEXT_SCALES "le lr, 1b"
+        : [lines] "+&w"(lines), [scale] "+&l"(scale), [next] "+&r"(next), [x] "+&r"(x),
           [act_scale] "+&r"(act_scale), [sum0] "=&w"(sum0), [sum1] "=&w"(sum1), [t] "=&w"(t),
           [x0] "=&w"(x0), [x1] "=&w"(x1), [a] "=&Te"(a), [b] "=&Te"(b), [c] "=&Te"(c),
           [d] "=&Te"(d), [as] "=&r"(as)
@@ -111,9 +107,9 @@ static void tiles_8(float *out, const mote_mat *w, const uint8_t *scale, size_t 
         "dls lr, %[n]\n1:\t" FOUR_KEYS("0", "4", "0", "0") FOUR_KEYS("16", "20", "8", "16")
             FOUR_KEYS("32", "36", "16", "32")
                 FOUR_KEYS("48", "52", "24", "48") "vadd.i32 %q[lines], %q[lines], %[bytes]\n\tadd "
-                                                  "%[scale], %[bytes]\n\tadd %[out], #64\n\t"
-                                                  "le lr, 1b"
-        : [lines] "+&w"(lines), [scale] "+&r"(scale), [out] "+&r"(out), [t] "=&w"(t), [a] "=&Te"(a),
+                                                  "%[scale], %[scale], %[bytes]\n\t"
+                                                  "add %[out], %[out], #64\n\tle lr, 1b"
+        : [lines] "+&w"(lines), [scale] "+&l"(scale), [out] "+&r"(out), [t] "=&w"(t), [a] "=&Te"(a),
           [b] "=&Te"(b), [c] "=&Te"(c), [d] "=&Te"(d)
         : [x0] "w"(x0), [x1] "w"(x1), [as] "r"(as), [zero] "r"(0.0f), [bytes] "r"(w->tile_bytes),
           [n] "r"(n)
@@ -148,8 +144,8 @@ static inline float32x4_t halves(const uint16_t *p)
                         together(sum_of(r), sum_of((r) + 1), sum_of((r) + 2), sum_of((r) + 3)),    \
                         vmulq_n_f32(halves(scale + (r)), as)))
 
-/* A tile of 12 to 28 columns. Lines that are none are taken for the first one: activations are zeros
- * there. */
+/* A tile of 12 to 28 columns. Lines that are none are taken for the first one: activations are
+ * zeros there. */
 static __attribute__((noinline)) void tile_28(float *out, const mote_mat *w, const uint8_t *tile,
                                               const int8_t *codes, float as)
 {

@@ -132,17 +132,17 @@ static inline void factors(float *f, const float *pa, const float *pb, const uin
                            size_t groups, size_t n)
 {
     const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)groups);
-    __asm__ volatile(
-        "dlstp.32 lr, %[n]\n"
-        "1:\tvldrh.u32 q0, [%[scales], %q[places], uxtw #1]\n\tadd %[scales], %[next]\n\t"
-        "vldrw.u32 q2, [%[pa]], #16\n\tvldrw.u32 q3, [%[pb]], #16\n\t"
-        "vcvtb.f32.f16 q0, q0\n\t"
-        "vmul.f32 q2, q2, q0\n\tvmul.f32 q3, q3, q0\n\t"
-        "vst20.32 {q2, q3}, [%[f]]\n\tvst21.32 {q2, q3}, [%[f]]!\n\t"
-        "letp lr, 1b"
-        : [scales] "+&r"(scales), [pa] "+&r"(pa), [pb] "+&r"(pb), [f] "+&r"(f)
-        : [n] "r"(n), [next] "r"(8 * groups), [places] "w"(places)
-        : "memory", "lr", "q0", "q2", "q3");
+    __asm__ volatile("dlstp.32 lr, %[n]\n"
+                     "1:\tvldrh.u32 q0, [%[scales], %q[places], uxtw #1]\n\tadd %[scales], "
+                     "%[scales], %[next]\n\t"
+                     "vldrw.u32 q2, [%[pa]], #16\n\tvldrw.u32 q3, [%[pb]], #16\n\t"
+                     "vcvtb.f32.f16 q0, q0\n\t"
+                     "vmul.f32 q2, q2, q0\n\tvmul.f32 q3, q3, q0\n\t"
+                     "vst20.32 {q2, q3}, [%[f]]\n\tvst21.32 {q2, q3}, [%[f]]!\n\t"
+                     "letp lr, 1b"
+                     : [scales] "+&r"(scales), [pa] "+&r"(pa), [pb] "+&r"(pb), [f] "+&r"(f)
+                     : [n] "r"(n), [next] "r"(8 * groups), [places] "w"(places)
+                     : "memory", "lr", "q0", "q2", "q3");
 }
 
 /* Eight dimensions of two queries: n more positions. */
@@ -155,12 +155,12 @@ static inline void values_8(float *a, float *b, const float *f, const int8_t *v,
     __asm__ volatile(
         "dls lr, %[n]\n"
         "1:\tvldrb.s32 %q[c0], [%[v]]\n\tvldrb.s32 %q[c1], [%[v], #4]\n\t"
-        "ldrd %[fa], %[fb], [%[f]], #8\n\tadd %[v], %[dim]\n\t"
+        "ldrd %[fa], %[fb], [%[f]], #8\n\tadd %[v], %[v], %[dim]\n\t"
         "vcvt.f32.s32 %q[c0], %q[c0]\n\tvcvt.f32.s32 %q[c1], %q[c1]\n\t"
         "vfma.f32 %q[a0], %q[c0], %[fa]\n\tvfma.f32 %q[a1], %q[c1], %[fa]\n\t"
         "vfma.f32 %q[b0], %q[c0], %[fb]\n\tvfma.f32 %q[b1], %q[c1], %[fb]\n\t"
         "le lr, 1b"
-        : [v] "+&r"(v), [f] "+&r"(f), [a0] "+&w"(a0), [a1] "+&w"(a1), [b0] "+&w"(b0),
+        : [v] "+&l"(v), [f] "+&r"(f), [a0] "+&w"(a0), [a1] "+&w"(a1), [b0] "+&w"(b0),
           [b1] "+&w"(b1), [c0] "=&w"(c0), [c1] "=&w"(c1), [fa] "=&r"(fa), [fb] "=&r"(fb)
         : [n] "r"(n), [dim] "r"(dim)
         : "memory", "lr");
@@ -243,7 +243,7 @@ static void quantize_group(int8_t *codes, float *scale, const float *x, size_t n
         "1:\tvldrw.u32 %q[t], [%[x]], #16\n\tvmul.f32 %q[t], %q[t], %[factor]\n\t"
         "vadd.f32 %q[t], %q[t], %[magic]\n\tvstrb.32 %q[t], [%[codes]], #4\n\t"
         "letp lr, 1b"
-        : [x] "+&r"(x), [codes] "+&r"(codes), [t] "=&w"(t)
+        : [x] "+&r"(x), [codes] "+&l"(codes), [t] "=&w"(t)
         : [n] "r"(n), [factor] "r"(127.0f / bits_float(amax)), [magic] "r"(MOTE_RNE_MAGIC)
         : "memory", "lr");
 }
@@ -373,10 +373,7 @@ void mote_k_silu_mul_mve(float *y, const float *gate, const float *up, size_t n)
     size_t i = 0;
     for (; i + 4 <= n; i += 4)
         vst1q_f32(y + i, silu_times(vld1q_f32(gate + i), vld1q_f32(up + i)));
-    if (i < n) {
-        mve_pred16_t some = vctp32q((uint32_t)(n - i));
-        vstrwq_p_f32(y + i, silu_times(vldrwq_z_f32(gate + i, some), vldrwq_z_f32(up + i, some)),
-                     some);
-    }
+    for (; i < n; i++)
+        y[i] = mote_silu(gate[i]) * up[i];
 }
 #endif

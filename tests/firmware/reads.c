@@ -1,8 +1,8 @@
 /* reads.c: a plugin for qemu that counts how often each byte of the model is loaded during one
- * call (or stored: version 7.2 takes one for the other, and nobody writes there). Arguments: from=, bytes= (where the model lies), begin=, end= (addresses whose execution is
- * the call's begin and end), skip= (calls before it), out= (a file of 32-bit counts). reads.py
- * builds and uses it. The emulator's own header is not installed with it: what is used is declared
- * here.
+ * call (or stored: version 7.2 takes one for the other, and nobody writes there). Arguments: from=,
+ * bytes= (where the model lies), begin=, end= (addresses whose execution is the call's begin and
+ * end), skip= (calls before it), out= (a file of 32-bit counts). reads.py builds and uses it. The
+ * emulator's own header is not installed with it: what is used is declared here.
  */
 #include <stdbool.h>
 #include <stdint.h>
