@@ -209,6 +209,7 @@ $(B)/unit-one: $(call objs,$(UNIT_SRC)) $(B)/one/mote.o
 .PHONY: firmware
 firmware: $(B)/mote ## microcontrollers: budgets, and a model on emulated devices
 	@MOTE_BUILD=$(B) python3 tests/firmware/run.py $(TARGETS)
+	@MOTE_BUILD=$(B) python3 tests/firmware/reads.py
 
 golden: tests-built ## reference models, tokenizers and real weights (GOLDENS=../shared/goldens)
 	@tests/run.sh $(B) golden

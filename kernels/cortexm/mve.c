@@ -1,8 +1,10 @@
-/* mve.c: the Cortex-M55's vectors (Helium): products, softmax, the value step, SiLU, quantising.
- * Formulas and bits: kernels.h; layout: quant.h.
+/* mve.c: products for the Cortex-M55's vectors (Helium); the rest is in mve_rows.c. Formulas and
+ * bits: kernels.h; layout: quant.h.
  *
  * VMLADAVA adds 16 products of bytes to a 32-bit sum: a row's words of four lines are gathered for
- * it. Vector arithmetic flushes subnormals: equal bits as long as no f32 is subnormal on the way.
+ * it. Where the compiler's choice of registers costs much it is written as instructions; sums are
+ * in even registers, as VMLADAVA wants. Vector arithmetic flushes subnormals: equal bits as long as
+ * no f32 is subnormal on the way.
  */
 #include "kernels/cortexm/cortexm.h"
 #include "kernels/math.h"
@@ -10,8 +12,121 @@
 #if MOTE_MVE
 #include <arm_mve.h>
 
-/* Four halves, from consecutive places. In q0, written down: binutils 2.40 encodes VCVTB wrongly
- * for other registers. */
+/* A load of a row's words and their products with 16 activations, to %[s]. at: from %q[lines]. */
+#define TIMES(mul, s, at, x)                                                                       \
+    "vldrw.u32 %q[t], [%q[lines], #" at "]\n\t" mul ".s8 %[" s "], %q[t], %q[" x "]\n\t"
+#define ROW(s, first, next) TIMES("vmladav", s, first, "x0") TIMES("vmladava", s, next, "x1")
+
+/* %q[t]: the sums of four rows as floats; q0: their scales times %[as]. VCVTB in q0: binutils 2.40
+ * encodes it wrongly for other registers. */
+#define SUMS_AND_SCALES(at)                                                                        \
+    "vmov %q[t][2], %q[t][0], %[a], %[c]\n\tvmov %q[t][3], %q[t][1], %[b], %[d]\n\t"               \
+    "vldrh.u32 q0, [%[scale], #" at "]\n\tvcvtb.f32.f16 q0, q0\n\t"                                \
+    "vmul.f32 q0, q0, %[as]\n\tvcvt.f32.s32 %q[t], %q[t]\n\t"
+
+/* ---- q8 ------------------------------------------------------------------------------------- */
+
+#define LAST_ROW(first, next)                                                                      \
+    TIMES("vmladav", "d", first, "x0")                                                             \
+    "vldrw.u32 %q[t], [%q[lines], #" next "]!\n\tvmladava.s8 %[d], %q[t], %q[x1]\n\t"
+#define NEXT_CODES                                                                                 \
+    "vldrb.8 %q[x0], [%[x]], #16\n\tvldrb.8 %q[x1], [%[x]], #16\n\tldr %[as], [%[act_scale]], "    \
+    "#4\n\t"
+#define NEXT_SCALES "add %[scale], %[scale], %[next]\n\teor %[next], %[next], %[flip]\n\t"
+
+/* Eight rows. lines: places of the first row's words of four lines, less 228: so all places of a
+ * group are within an instruction's reach, and the last load of each four rows takes `lines` on.
+ * next: bytes to the next group's scales, changed by `flip` from group to group. */
+static inline __attribute__((always_inline)) void eight_rows(float *out, uint32x4_t lines,
+                                                             const uint8_t *scale, uint32_t next,
+                                                             uint32_t flip, const int8_t *x,
+                                                             const float *act_scale, size_t groups)
+{
+    float32x4_t sum0, sum1, t;
+    int8x16_t x0, x1;
+    int32_t a, b, c, d;
+    float as;
+    __asm__ volatile(
+        "vmov.i32 %q[sum0], #0\n\tvmov.i32 %q[sum1], #0\n\tdls lr, %[groups]\n1:\t" NEXT_CODES ROW(
+            "a", "228", "484") ROW("b", "232", "488") ROW("c", "236", "492") LAST_ROW("240", "496")
+            SUMS_AND_SCALES("0") "vfma.f32 %q[sum0], %q[t], q0\n\t" ROW("a", "-252", "4")
+                ROW("b", "-248", "8") ROW("c", "-244", "12") LAST_ROW("-240", "16")
+                    SUMS_AND_SCALES("8") "vfma.f32 %q[sum1], %q[t], q0\n\t" NEXT_SCALES "le lr, 1b"
+        : [lines] "+&w"(lines), [scale] "+&l"(scale), [next] "+&r"(next), [x] "+&r"(x),
+          [act_scale] "+&r"(act_scale), [sum0] "=&w"(sum0), [sum1] "=&w"(sum1), [t] "=&w"(t),
+          [x0] "=&w"(x0), [x1] "=&w"(x1), [a] "=&Te"(a), [b] "=&Te"(b), [c] "=&Te"(c),
+          [d] "=&Te"(d), [as] "=&r"(as)
+        : [groups] "r"(groups), [flip] "r"(flip)
+        : "memory", "lr", "q0");
+    vst1q_f32(out, sum0);
+    vst1q_f32(out + 4, sum1);
+}
+
+/* Whole groups of columns. */
+static __attribute__((noinline)) void tiles_q8(float *out, const mote_mat *w, const uint8_t *tile,
+                                               size_t n, const int8_t *x, const float *act_scale)
+{
+    const uint32_t next = w->group == 32 ? 32 : 0, groups = (uint32_t)w->k / 32;
+    const uint32_t front = (uint32_t)mote_tile_scale_bytes(MOTE_Q8, w->group, w->k) - 228;
+    const uint32x4_t places = vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE), front);
+    const size_t bytes = w->tile_bytes;
+    do {
+        const uint32x4_t lines = vaddq_n_u32(places, (uint32_t)(uintptr_t)tile);
+        eight_rows(out, lines, tile, next, next ^ 32, x, act_scale, groups);
+        eight_rows(out + 8, vaddq_n_u32(lines, 32), tile + 16, next, next ^ 32, x, act_scale,
+                   groups);
+        tile += bytes;
+        out += 16;
+    } while (--n);
+}
+
+/* ---- q8 below 32 columns: keys of small heads ------------------------------------------------ */
+
+/* Up to 8 columns. Two words of row r and two of row r + 2 go together; the activations stand in
+ * the first half of x0 and in the second of x1. */
+#define TWO_ROWS(s0, s1, at)                                                                       \
+    TIMES("vmladav", s0, at, "x0") "vmladav.s8 %[" s1 "], %q[t], %q[x1]\n\t"
+/* fma(sum, scale, 0) is a product and an addition that turns -0 into 0. */
+#define FOUR_KEYS(first, second, scales, to)                                                       \
+    TWO_ROWS("a", "c", first)                                                                      \
+    TWO_ROWS("b", "d", second)                                                                     \
+    SUMS_AND_SCALES(scales)                                                                        \
+    "vmul.f32 %q[t], %q[t], q0\n\tvadd.f32 %q[t], %q[t], %[zero]\n\t"                              \
+    "vstrw.32 %q[t], [%[out], #" to "]\n\t"
+
+static void tiles_8(float *out, const mote_mat *w, const uint8_t *scale, size_t n, const int8_t *x,
+                    float as)
+{
+    const uint32_t line = (uint32_t)(uintptr_t)scale + 32, next = w->k > 4 ? MOTE_LINE : 0;
+    uint32x4_t lines = {line, line + next, line + 8, line + 8 + next};
+    const uint32_t *words = (const void *)x;
+    const uint32x4_t x0 = {words[0], words[1], 0, 0}, x1 = {0, 0, words[0], words[1]};
+    float32x4_t t;
+    int32_t a, b, c, d;
+    __asm__ volatile(
+        "dls lr, %[n]\n1:\t" FOUR_KEYS("0", "4", "0", "0") FOUR_KEYS("16", "20", "8", "16")
+            FOUR_KEYS("32", "36", "16", "32")
+                FOUR_KEYS("48", "52", "24", "48") "vadd.i32 %q[lines], %q[lines], %[bytes]\n\tadd "
+                                                  "%[scale], %[scale], %[bytes]\n\t"
+                                                  "add %[out], %[out], #64\n\tle lr, 1b"
+        : [lines] "+&w"(lines), [scale] "+&l"(scale), [out] "+&r"(out), [t] "=&w"(t), [a] "=&Te"(a),
+          [b] "=&Te"(b), [c] "=&Te"(c), [d] "=&Te"(d)
+        : [x0] "w"(x0), [x1] "w"(x1), [as] "r"(as), [zero] "r"(0.0f), [bytes] "r"(w->tile_bytes),
+          [n] "r"(n)
+        : "memory", "lr", "q0");
+}
+
+/* Four sums as floats. */
+static inline float32x4_t together(int32_t a, int32_t b, int32_t c, int32_t d)
+{
+    int32x4_t t;
+    __asm__("vmov %q[t][2], %q[t][0], %[a], %[c]\n\tvmov %q[t][3], %q[t][1], %[b], %[d]"
+            : [t] "=&w"(t)
+            : [a] "r"(a), [b] "r"(b), [c] "r"(c), [d] "r"(d));
+    return vcvtq_f32_s32(t);
+}
+
+/* Four halves, from consecutive places. */
 static inline float32x4_t halves(const uint16_t *p)
 {
     register uint32x4_t four __asm__("q0") = vldrhq_u32(p);
@@ -19,59 +134,20 @@ static inline float32x4_t halves(const uint16_t *p)
     return vreinterpretq_f32_u32(four);
 }
 
-/* ---- products ------------------------------------------------------------------------------- */
+/* The words of row r; the row's sum of up to 16 or up to 32 columns. */
+#define WORDS(lines, r) vreinterpretq_s8_u32(vldrwq_gather_base_u32(lines, 4 * (r)))
+#define SUM_16(r) vmladavq_s8(WORDS(lines, r), x0)
+#define SUM_32(r) vmladavaq_s8(SUM_16(r), WORDS(behind, r), x1)
+#define STORE_ROWS(sum_of, r)                                                                      \
+    vst1q_f32(out + (r),                                                                           \
+              vfmaq_f32(vdupq_n_f32(0.0f),                                                         \
+                        together(sum_of(r), sum_of((r) + 1), sum_of((r) + 2), sum_of((r) + 3)),    \
+                        vmulq_n_f32(halves(scale + (r)), as)))
 
-/* 32 columns of row r of a tile: the row's words of four lines, whose places are in `lines`, and of
- * the next four. */
-#define ROW_WORDS(lines, r, at) vreinterpretq_s8_u32(vldrwq_gather_base_u32(lines, 4 * (r) + (at)))
-#define SUM_ROW(lines, r)                                                                          \
-    vmladavaq_s8(vmladavq_s8(ROW_WORDS(lines, r, 0), x0), ROW_WORDS(lines, r, 4 * 64), x1)
-
-/* acc += sums of four rows from r on, times their scales. */
-#define ADD_ROWS(lines, r)                                                                         \
-    do {                                                                                           \
-        int32x4_t sum = {SUM_ROW(lines, r), SUM_ROW(lines, (r) + 1), SUM_ROW(lines, (r) + 2),      \
-                         SUM_ROW(lines, (r) + 3)};                                                 \
-        acc[(r) / 4] =                                                                             \
-            vfmaq_f32(acc[(r) / 4], vcvtq_f32_s32(sum), vmulq_n_f32(halves(scale + (r)), as[g]));  \
-    } while (0)
-
-static __attribute__((noinline)) void tile_q8(float *out, const mote_mat *w, const uint8_t *tile,
-                                              const int8_t *codes, const float *as)
-{
-    const uint8_t *line = tile + mote_tile_scale_bytes(MOTE_Q8, w->group, w->k);
-    uint32x4_t lines =
-        vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE), (uint32_t)(uintptr_t)line);
-    const uint16_t *scale = (const void *)tile;
-    float32x4_t acc[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f),
-                          vdupq_n_f32(0.0f)};
-    for (size_t g = 0; g < w->k / 32; g++) {
-        int8x16_t x0 = vldrbq_s8(codes + 32 * g), x1 = vldrbq_s8(codes + 32 * g + 16);
-        ADD_ROWS(lines, 0);
-        ADD_ROWS(lines, 4);
-        ADD_ROWS(lines, 8);
-        ADD_ROWS(lines, 12);
-        lines = vaddq_n_u32(lines, 8 * MOTE_LINE);
-        if (g & 1 || w->group == 32)
-            scale += 16;
-    }
-    for (size_t b = 0; b < 4; b++)
-        vst1q_f32(out + 4 * b, acc[b]);
-}
-
-#define SUM_SHORT(r) vmladavq_s8(ROW_WORDS(lines, r, 0), x0)
-#define SUM_BOTH(r) vmladavaq_s8(SUM_SHORT(r), ROW_WORDS(behind, r, 0), x1)
-#define SHORT_ROWS(sum_of, r)                                                                      \
-    do {                                                                                           \
-        int32x4_t sum = {sum_of(r), sum_of((r) + 1), sum_of((r) + 2), sum_of((r) + 3)};            \
-        vst1q_f32(out + (r), vfmaq_f32(vdupq_n_f32(0.0f), vcvtq_f32_s32(sum),                      \
-                                       vmulq_n_f32(halves(scale + (r)), as)));                     \
-    } while (0)
-
-/* Less than 32 columns: keys of small heads. Lines that are none are taken for the first one:
- * activations are zeros there. */
-static __attribute__((noinline)) void tile_short(float *out, const mote_mat *w, const uint8_t *tile,
-                                                 const int8_t *codes, float as)
+/* A tile of 12 to 28 columns. Lines that are none are taken for the first one: activations are
+ * zeros there. */
+static __attribute__((noinline)) void tile_28(float *out, const mote_mat *w, const uint8_t *tile,
+                                              const int8_t *codes, float as)
 {
     const uint32_t line = (uint32_t)(uintptr_t)tile + 32, n = (uint32_t)w->k / 4;
     const uint32x4_t place = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE), first = vdupq_n_u32(line);
@@ -79,18 +155,18 @@ static __attribute__((noinline)) void tile_short(float *out, const mote_mat *w, 
     const int8x16_t x0 = vldrbq_s8(codes);
     const uint16_t *scale = (const void *)tile;
     if (n <= 4) {
-        SHORT_ROWS(SUM_SHORT, 0);
-        SHORT_ROWS(SUM_SHORT, 4);
-        SHORT_ROWS(SUM_SHORT, 8);
-        SHORT_ROWS(SUM_SHORT, 12);
+        STORE_ROWS(SUM_16, 0);
+        STORE_ROWS(SUM_16, 4);
+        STORE_ROWS(SUM_16, 8);
+        STORE_ROWS(SUM_16, 12);
     } else {
         const uint32x4_t behind =
             vpselq_u32(vaddq_n_u32(place, line + 4 * MOTE_LINE), first, vctp32q(n - 4));
         const int8x16_t x1 = vldrbq_s8(codes + 16);
-        SHORT_ROWS(SUM_BOTH, 0);
-        SHORT_ROWS(SUM_BOTH, 4);
-        SHORT_ROWS(SUM_BOTH, 8);
-        SHORT_ROWS(SUM_BOTH, 12);
+        STORE_ROWS(SUM_32, 0);
+        STORE_ROWS(SUM_32, 4);
+        STORE_ROWS(SUM_32, 8);
+        STORE_ROWS(SUM_32, 12);
     }
 }
 
@@ -101,17 +177,18 @@ void mote_k_matmul_q8_mve(float *out, size_t out_stride, const mote_acts *x, siz
         mote_k_matmul_q8_ref(out, out_stride, x, n, w, begin, end);
         return;
     }
-    for (size_t t = 0; t < n; t++)
-        for (size_t i = begin; i < end; i++) {
-            float *to = out + t * out_stride + 16 * (i - begin);
-            const uint8_t *tile = w->data + i * w->tile_bytes;
-            if (w->k < 32)
-                tile_short(to, w, tile, x->codes + t * x->code_stride,
-                           x->scales[t * x->group_stride]);
-            else
-                tile_q8(to, w, tile, x->codes + t * x->code_stride,
-                        x->scales + t * x->group_stride);
-        }
+    const uint8_t *tile = w->data + begin * w->tile_bytes;
+    for (size_t t = 0; t < n && begin < end; t++, out += out_stride) {
+        const int8_t *codes = x->codes + t * x->code_stride;
+        const float *scales = x->scales + t * x->group_stride;
+        if (w->k >= 32)
+            tiles_q8(out, w, tile, end - begin, codes, scales);
+        else if (w->k <= 8)
+            tiles_8(out, w, tile, end - begin, codes, *scales);
+        else
+            for (size_t i = 0; i < end - begin; i++)
+                tile_28(out + 16 * i, w, tile + i * w->tile_bytes, codes, *scales);
+    }
 }
 
 #if MOTE_TYPE_Q4
@@ -135,25 +212,20 @@ static void tile_q4(float *out, const mote_mat *w, const uint8_t *tile, const in
     const int8_t *step = (const int8_t *)tile + MOTE_LINE;
     const uint32x4_t lines = vmulq_n_u32(vidupq_n_u32(0, 1), MOTE_LINE);
     const uint32x4_t words = vmulq_n_u32(vidupq_n_u32(0, 1), 8); /* of 8 columns: the first 4 */
-    float32x4_t acc[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f),
-                          vdupq_n_f32(0.0f)};
-    for (size_t g = 0; g < w->k / 32; g++, line += 4 * MOTE_LINE, step += 16, codes += 32) {
+    for (size_t b = 0; b < 4; b++, line += 16, step += 4, tile += 16) {
+        float32x4_t acc = vdupq_n_f32(0.0f);
+        const uint8_t *row = line;
         const uint32_t *x = (const void *)codes;
-        int8x16_t low = vreinterpretq_s8_u32(vldrwq_gather_offset_u32(x, words));
-        int8x16_t high = vreinterpretq_s8_u32(vldrwq_gather_offset_u32(x + 1, words));
-#pragma GCC unroll 4
-        for (size_t b = 0; b < 4; b++) {
-            const uint8_t *row = line + 16 * b;
-            int32x4_t sum = {
+        for (size_t g = 0; g < w->k / 32; g++, row += 4 * MOTE_LINE, x += 8) {
+            int8x16_t low = vreinterpretq_s8_u32(vldrwq_gather_offset_u32(x, words));
+            int8x16_t high = vreinterpretq_s8_u32(vldrwq_gather_offset_u32(x + 1, words));
+            float32x4_t sum = together(
                 sum_row_q4(row, low, high, lines), sum_row_q4(row + 4, low, high, lines),
-                sum_row_q4(row + 8, low, high, lines), sum_row_q4(row + 12, low, high, lines)};
-            float32x4_t scale = vmulq_n_f32(vcvtq_f32_s32(vldrbq_s32(step + 4 * b)), as[g]);
-            acc[b] = vfmaq_f32(acc[b], vcvtq_f32_s32(sum), scale);
+                sum_row_q4(row + 8, low, high, lines), sum_row_q4(row + 12, low, high, lines));
+            acc = vfmaq_f32(acc, sum, vmulq_n_f32(vcvtq_f32_s32(vldrbq_s32(step + 16 * g)), as[g]));
         }
+        vst1q_f32(out + 4 * b, vmulq_f32(acc, vld1q_f32((const float *)(const void *)tile)));
     }
-    for (size_t b = 0; b < 4; b++)
-        vst1q_f32(out + 4 * b,
-                  vmulq_f32(acc[b], vld1q_f32((const float *)(const void *)tile + 4 * b)));
 }
 
 void mote_k_matmul_q4_mve(float *out, size_t out_stride, const mote_acts *x, size_t n,
@@ -165,140 +237,4 @@ void mote_k_matmul_q4_mve(float *out, size_t out_stride, const mote_acts *x, siz
                     x->codes + t * x->code_stride, x->scales + t * x->group_stride);
 }
 #endif
-
-/* ---- exp: mote_exp (math.h), four at a time ------------------------------------------------- */
-
-static inline float32x4_t exp4(float32x4_t x)
-{
-    float32x4_t c = vminnmq_f32(x, vdupq_n_f32(88.0f));
-    c = vmaxnmq_f32(c, vdupq_n_f32(-80.0f));
-    float32x4_t t = vaddq_n_f32(vmulq_n_f32(c, 0x1.715476p+0f), MOTE_RNE_MAGIC);
-    float32x4_t n = vsubq_n_f32(t, MOTE_RNE_MAGIC);
-    float32x4_t r = vfmaq_n_f32(c, n, -0x1.62e43p-1f);
-    r = vfmaq_n_f32(r, n, 0x1.05c61p-29f);
-    float32x4_t q = vfmasq_n_f32(vdupq_n_f32(0.00139505411709f), r, 0.00836891778738f);
-    q = vfmasq_n_f32(q, r, 0.041666205054f);
-    q = vfmasq_n_f32(q, r, 0.166665186035f);
-    q = vfmasq_n_f32(q, r, 0.500000009542f);
-    float32x4_t y = vaddq_n_f32(vfmaq_f32(r, q, vmulq_f32(r, r)), 1.0f);
-    int32x4_t power = vaddq_n_s32(vshlq_n_s32(vreinterpretq_s32_f32(t), 23), 127 << 23);
-    y = vmulq_f32(y, vreinterpretq_f32_s32(power));
-    return vpselq_f32(vdupq_n_f32(0.0f), y, vcmpltq_n_f32(x, -80.0f));
-}
-
-/* Whole groups of 16 positions; the ends go one by one. */
-void mote_k_softmax_mve(float *p, size_t lo, size_t hi, float scale, float cap, float *max,
-                        float *sum)
-{
-    float lane[16] = {0.0f}, m;
-    size_t body = (lo + 15) / 16 * 16, tail = hi / 16 * 16;
-    if (MOTE_LAYER_KINDS && cap > 0.0f) {
-        for (size_t j = lo; j < hi; j++)
-            p[j] = cap * mote_tanh(p[j] * scale / cap);
-        scale = 1.0f;
-    }
-    float32x4_t top = vdupq_n_f32(-__builtin_inff());
-    for (size_t j = lo; j < hi; j += 4) {
-        mve_pred16_t some = vctp32q((uint32_t)(hi - j));
-        float32x4_t s = vmulq_n_f32(vldrwq_z_f32(p + j, some), scale);
-        vstrwq_p_f32(p + j, s, some);
-        top = vmaxnmq_m_f32(top, top, s, some);
-    }
-    m = vmaxnmvq_f32(-__builtin_inff(), top);
-    for (size_t j = lo; j < hi && j < body; j++)
-        lane[j % 16] += p[j] = mote_exp(p[j] - m);
-    for (size_t j = body; j < tail; j += 4) {
-        float32x4_t y = exp4(vsubq_n_f32(vld1q_f32(p + j), m));
-        vst1q_f32(p + j, y);
-        vst1q_f32(lane + j % 16, vaddq_f32(vld1q_f32(lane + j % 16), y));
-    }
-    for (size_t j = tail > body ? tail : body; j < hi; j++)
-        lane[j % 16] += p[j] = mote_exp(p[j] - m);
-    float32x4_t four = vaddq_f32(vaddq_f32(vld1q_f32(lane), vld1q_f32(lane + 8)),
-                                 vaddq_f32(vld1q_f32(lane + 4), vld1q_f32(lane + 12)));
-    *max = m;
-    *sum = (four[0] + four[2]) + (four[1] + four[3]); /* as rows.inc folds */
-}
-
-/* silu(x) = x / (1 + exp(-x)): the vectors have no division. */
-void mote_k_silu_mul_mve(float *y, const float *gate, const float *up, size_t n)
-{
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        float32x4_t x = vld1q_f32(gate + i), d = vaddq_n_f32(exp4(vnegq_f32(x)), 1.0f);
-        float32x4_t s = {x[0] / d[0], x[1] / d[1], x[2] / d[2], x[3] / d[3]};
-        vst1q_f32(y + i, vmulq_f32(s, vld1q_f32(up + i)));
-    }
-    for (; i < n; i++)
-        y[i] = mote_silu(gate[i]) * up[i];
-}
-
-/* ---- the value step ------------------------------------------------------------------------- */
-
-/* Eight dimensions of two queries that see the same positions. */
-static inline __attribute__((always_inline)) void
-values_8(float *out, size_t out_stride, const float *p, size_t p_stride, size_t lo, size_t hi,
-         const int8_t *v, const uint16_t *scales, size_t dim, size_t groups)
-{
-    float32x4_t a0 = vdupq_n_f32(0.0f), a1 = a0, b0 = a0, b1 = a0;
-    v += lo * dim;
-    for (size_t j = lo; j < hi; j++, v += dim) {
-        float scale;
-        __asm__("vmov %0, %1\n\tvcvtb.f32.f16 %0, %0" : "=t"(scale) : "r"(scales[j * groups]));
-        const float fa = p[j] * scale, fb = p[p_stride + j] * scale;
-        float32x4_t c0 = vcvtq_f32_s32(vldrbq_s32(v)), c1 = vcvtq_f32_s32(vldrbq_s32(v + 4));
-        a0 = vfmaq_n_f32(a0, c0, fa);
-        a1 = vfmaq_n_f32(a1, c1, fa);
-        b0 = vfmaq_n_f32(b0, c0, fb);
-        b1 = vfmaq_n_f32(b1, c1, fb);
-    }
-    vst1q_f32(out, a0);
-    vst1q_f32(out + 4, a1);
-    vst1q_f32(out + out_stride, b0);
-    vst1q_f32(out + out_stride + 4, b1);
-}
-
-#define VALUES_Q8 mote_k_values_q8_mve
-#include "kernels/cortexm/values_q8.inc"
-
-/* ---- activations ---------------------------------------------------------------------------- */
-
-/* A group: n <= 32 numbers, zeros behind them; its codes' sum. */
-static int32_t quantize_group(int8_t *codes, float *scale, const float *x, size_t n)
-{
-    uint32x4_t top = vdupq_n_u32(0), mask = vdupq_n_u32(0x7fffffffu);
-    int32_t sum = 0;
-    size_t i = 0;
-    for (; i < n; i += 4) {
-        float32x4_t v = vldrwq_z_f32(x + i, vctp32q((uint32_t)(n - i)));
-        top = vmaxq_u32(top, vandq_u32(vreinterpretq_u32_f32(v), mask));
-    }
-    uint32_t amax = vmaxvq_u32(0, top);
-    *scale = amax >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
-    if (amax >= 0x7f800000u || bits_float(amax) < 0x1p-100f)
-        n = 0;
-    const float factor = n ? 127.0f / bits_float(amax) : 0.0f;
-    if (n)
-        *scale = bits_float(amax) / 127.0f;
-    for (i = 0; i < n; i += 4) {
-        float32x4_t v = vldrwq_z_f32(x + i, vctp32q((uint32_t)(n - i)));
-        float32x4_t t = vaddq_n_f32(vmulq_n_f32(v, factor), MOTE_RNE_MAGIC);
-        int32x4_t code = vsubq_n_s32(vreinterpretq_s32_f32(t), (int32_t)0x4b400000);
-        vstrbq_s32(codes + i, code);
-        if (MOTE_TYPES_GGUF) /* nobody else reads it */
-            sum = vaddvaq_s32(sum, code);
-    }
-    for (; i < 32; i += 4)
-        vstrbq_s32(codes + i, vdupq_n_s32(0));
-    return sum;
-}
-
-void mote_k_quantize_mve(int8_t *codes, float *scales, int32_t *sums, const float *x, size_t n)
-{
-    const size_t n_codes = mote_round_up(n, 64);
-    for (size_t at = 0; at < n_codes; at += 32) {
-        size_t left = at < n ? n - at : 0;
-        sums[at / 32] = quantize_group(codes + at, &scales[at / 32], x + at, left < 32 ? left : 32);
-    }
-}
 #endif

@@ -11,31 +11,27 @@
 #include "kernels/ref/rows.inc"
 #include "kernels/ref/attention.inc"
 
+#define TIER_NAME (MOTE_MVE ? "mve" : MOTE_DSP ? "dsp" : "ref")
 #if MOTE_MVE
-#define TIER_NAME "mve"
-#define SOFTMAX mote_k_softmax_mve
 #define ROW_FN(name) mote_k_##name##_mve
-#elif MOTE_DSP && defined(__OPTIMIZE_SIZE__)
-#define TIER_NAME "dsp"
-#define SOFTMAX softmax_fixed
-#define ROW_FN(name) name##_fixed
-#elif MOTE_DSP
-#define TIER_NAME "dsp"
-#define SOFTMAX mote_k_softmax_dsp
+#elif MOTE_DSP && !defined(__OPTIMIZE_SIZE__)
 #define ROW_FN(name) mote_k_##name##_dsp
 #else
-#define TIER_NAME "ref"
-#define SOFTMAX softmax_fixed
 #define ROW_FN(name) name##_fixed
+#endif
+#if MOTE_MVE
+#define MVE_FN(name) mote_k_##name##_mve
+#else
+#define MVE_FN(name) name##_fixed
 #endif
 
 const mote_kernels mote_fixed_kernels = {
     .tier = TIER_NAME,
     .matmul[MOTE_Q8] = MOTE_TIER_FN(matmul_q8),
     .values[2] = MOTE_TIER_FN(values_q8),
-    .store_key[2] = store_key_q8_fixed,
-    .store_value[2] = store_value_q8_fixed,
-    .softmax = SOFTMAX,
+    .store_key[2] = MVE_FN(store_key_q8),
+    .store_value[2] = MVE_FN(store_value_q8),
+    .softmax = ROW_FN(softmax),
 #if MOTE_TYPE_Q4
     .matmul[MOTE_Q4] = MOTE_TIER_FN(matmul_q4),
 #endif
@@ -49,9 +45,12 @@ const mote_kernels mote_fixed_kernels = {
     .matmul[MOTE_BF16] = mote_k_matmul_bf16_ref,
 #endif
 #if MOTE_KV_FLOAT
-    .values = {mote_k_values_f32_ref, mote_k_values_f16_ref, MOTE_TIER_FN(values_q8)},
-    .store_key = {store_key_f32_fixed, store_key_f16_fixed, store_key_q8_fixed},
-    .store_value = {store_value_f32_fixed, store_value_f16_fixed, store_value_q8_fixed},
+    .values[0] = mote_k_values_f32_ref,
+    .values[1] = mote_k_values_f16_ref,
+    .store_key[0] = store_key_f32_fixed,
+    .store_key[1] = store_key_f16_fixed,
+    .store_value[0] = store_value_f32_fixed,
+    .store_value[1] = store_value_f16_fixed,
 #endif
 #if MOTE_LAYER_KINDS || MOTE_ENCODERS
     .softcap = softcap_fixed,
@@ -63,18 +62,18 @@ const mote_kernels mote_fixed_kernels = {
 #endif
     .dequant_row = mote_k_dequant_row_ref,
     .quantize = ROW_FN(quantize),
-    .rmsnorm = rmsnorm_fixed,
-    .add = add_fixed,
+    .rmsnorm = MVE_FN(rmsnorm),
+    .add = MVE_FN(add),
     .scale = scale_fixed,
     .silu_mul = ROW_FN(silu_mul),
     .rope_angles = rope_angles_fixed,
-    .rope = rope_fixed,
+    .rope = MVE_FN(rope),
     .merge = merge_fixed,
     .divide = divide_fixed,
     .exp_sum = exp_sum_fixed,
     .argmax = argmax_fixed,
     .next_above = next_above_fixed,
-    .finite = finite_fixed,
+    .finite = MVE_FN(finite),
 };
 
 unsigned mote_fp_enter(void) { return 0; }

@@ -27,10 +27,11 @@ static int32_t sum_q4(const uint8_t *lines, size_t row, const int8_t *codes, siz
                       const int8_t *levels)
 {
     int32_t sum = 0;
-    for (size_t c = 0; c < 32; c++) {
-        uint8_t byte = lines[(at + c) / 8 * MOTE_LINE + 4 * row + c % 4];
-        int32_t code = c % 8 < 4 ? byte & 15 : byte >> 4;
-        sum += (levels ? levels[code] : code) * codes[at + c];
+    for (size_t c = 0; c < 16; c++) { /* a byte is loaded once */
+        uint8_t byte = lines[(at / 8 + c / 4) * MOTE_LINE + 4 * row + c % 4];
+        int32_t low = byte & 15, high = byte >> 4;
+        const int8_t *x = codes + at + c / 4 * 8 + c % 4;
+        sum += (levels ? levels[low] : low) * x[0] + (levels ? levels[high] : high) * x[4];
     }
     return sum;
 }

@@ -67,6 +67,7 @@ ifdef ONE # the amalgamation instead
 LIB := build/amalgamation/mote.c
 endif
 TEST := tests/firmware/main.c $(BOARD) tests/firmware/libc/mem.c
+KERNELS := tests/firmware/kernels.c $(BOARD) tests/firmware/libc/mem.c
 objs = $(patsubst %.c,$(D)/%.o,$(1))
 
 all: $(D)/libmote.a $(if $(MODEL),$(D)/test.elf)
@@ -91,8 +92,13 @@ $(D)/link.ld: tests/firmware/link.ld.in
 	    -DMODEL_AT=0xf0000000 -DMODEL_BYTES=64 -DMODEL_IN=FLASH) -DSTART=$(START) \
 	    -DSTACK_BYTES=$(or $(STACK_BYTES),4096) -o $@ $<
 
-$(D)/test.elf: $(call objs,$(TEST)) $(D)/model.o $(D)/libmote.a $(D)/link.ld
-	$(Q)$(CC) $(CPU) -nostdlib $(LINK) -Wl,--gc-sections -Wl,-Map=$(D)/test.map -T $(D)/link.ld -o $@ \
-	    $(call objs,$(TEST)) $(D)/model.o $(D)/libmote.a -lgcc
+LINKED = $(Q)$(CC) $(CPU) -nostdlib $(LINK) -Wl,--gc-sections -Wl,-Map=$(@:.elf=.map) \
+    -T $(D)/link.ld -o $@ $(filter %.o %.a,$^) -lgcc
 
--include $(patsubst %.o,%.d,$(call objs,$(LIB) $(TEST)))
+$(D)/test.elf: $(call objs,$(TEST)) $(D)/model.o $(D)/libmote.a $(D)/link.ld
+	$(LINKED)
+
+$(D)/kernels.elf: $(call objs,$(KERNELS)) $(D)/libmote.a $(D)/link.ld
+	$(LINKED)
+
+-include $(patsubst %.o,%.d,$(call objs,$(LIB) $(TEST) $(KERNELS)))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "include/mote.h"
+#include "loader/format.h"
 #include "tests/firmware/board.h"
 
 #ifndef N_CTX
@@ -12,6 +13,7 @@
 #define N_TOKENS 200
 #define PAINT 0xa5c35a3cu
 #define GUARD 64
+#define FRONT 16384 /* bytes: header and index */
 
 static uint8_t arena[ARENA_BYTES] __attribute__((section(".arena"), aligned(64)));
 
@@ -215,25 +217,39 @@ static void refuse_calls(device *d)
     expect(mote_forward(d->session, &row, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT, "position 7777");
 }
 
-/* Files that end early, and an index with one bit wrong: the index alone lies in RAM, opening reads
- * nothing else. */
+/* With one bit wrong: the file's first FRONT bytes in RAM, n of them from `from` on. */
+static void refuse_bits(size_t from, size_t n, size_t step)
+{
+    mote_image image;
+    const size_t bytes = (size_t)(model_end - model_begin);
+    for (size_t at = 8 * from; at < 8 * (from + n); at += step) {
+        uint64_t json;
+        arena[at / 8] ^= (uint8_t)(1u << at % 8);
+        memcpy(&json, arena, 8);
+        if (json < FRONT - 16 || json >= bytes) { /* else the index would be where no copy is */
+            mote_status s = mote_image_open(&image, arena, bytes, NULL);
+            expect(s == MOTE_ERR_FILE || s == MOTE_ERR_UNSUPPORTED, "a bit is wrong");
+        }
+        arena[at / 8] ^= (uint8_t)(1u << at % 8);
+    }
+}
+
+/* Files that end early, and a header and an index with one bit wrong: they alone lie in RAM,
+ * opening reads nothing else. */
 static void refuse_files(void)
 {
     mote_image image;
-    size_t bytes = (size_t)(model_end - model_begin), n_refused = 0;
-    const size_t front = 16384; /* header and index */
+    size_t bytes = (size_t)(model_end - model_begin), n_taken = 0;
     for (size_t n = 0; n < bytes; n += 1 + n / 7)
-        n_refused += mote_image_open(&image, model_begin, n, NULL) != MOTE_OK ? 0 : 1;
-    expect(n_refused == 0, "a file cut short");
-    memcpy(arena, model_begin, front);
-    for (size_t at = 64; at < 8 * 640; at += 3) {
-        arena[at / 8] ^= (uint8_t)(1u << at % 8);
-        mote_image_open(&image, arena, bytes, NULL);
-        arena[at / 8] ^= (uint8_t)(1u << at % 8);
-    }
+        n_taken += mote_image_open(&image, model_begin, n, NULL) != MOTE_OK ? 0 : 1;
+    expect(n_taken == 0, "a file cut short");
+    memcpy(arena, model_begin, FRONT);
     uint64_t json;
     memcpy(&json, arena, 8);
-    expect(json < front - 64, "the index's place");
+    expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_OK, "the header in RAM");
+    expect(8 + json + image.index->index_bytes < FRONT, "the index's place");
+    refuse_bits(0, 9, 1); /* the header's length, its first brace */
+    refuse_bits(8 + (size_t)json, image.index->index_bytes, 29);
     arena[8 + json + 8] ^= 2;
     expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_ERR_UNSUPPORTED, "another version");
     arena[8 + json] ^= 1;

@@ -18,11 +18,18 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
     uint8_t *d = to;
     const uint8_t *s = from;
-    for (; !(((uintptr_t)d | (uintptr_t)s) & 3) && n >= 16; n -= 16, d += 16, s += 16)
-        for (size_t i = 0; i < 4; i++)
-            ((uint32_t *)(void *)d)[i] = ((const uint32_t *)(const void *)s)[i];
-    for (; !(((uintptr_t)d | (uintptr_t)s) & 3) && n >= 4; n -= 4, d += 4, s += 4)
-        *(uint32_t *)(void *)d = *(const uint32_t *)(const void *)s;
+    if (!(((uintptr_t)d | (uintptr_t)s) & 3)) {
+        for (; n >= 16; n -= 16, d += 16, s += 16) {
+            uint32_t *to4 = (void *)d;
+            const uint32_t *from4 = (const void *)s, a = from4[0], b = from4[1], c = from4[2];
+            to4[3] = from4[3];
+            to4[0] = a;
+            to4[1] = b;
+            to4[2] = c;
+        }
+        for (; n >= 4; n -= 4, d += 4, s += 4)
+            *(uint32_t *)(void *)d = *(const uint32_t *)(const void *)s;
+    }
     while (n--)
         *d++ = *s++;
     return to;
