@@ -1,6 +1,6 @@
-/* test_template_bounds.c: what templates are refused for, with its status, place and reason, and that
- * each limit holds exactly: at it a template is taken, one past it is refused. Read test_template.c
- * first. */
+/* test_template_bounds.c: what templates are refused for, with its status, place and reason, and
+ * that each limit holds exactly: at it a template is taken, one past it is refused. Read
+ * test_template.c first. */
 #include "tests/unit/templates.h"
 
 typedef struct refusal {

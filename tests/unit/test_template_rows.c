@@ -1,6 +1,6 @@
-/* test_template_rows.c: a row or more for each filter, test, method, operator and directive of a date
- * that templates know, most of them at their edges. All expected texts are Jinja2 3.1.6's and Python's
- * (strftime). Read test_template.c first. */
+/* test_template_rows.c: a row or more for each filter, test, method, operator and directive of a
+ * date that templates know, most of them at their edges. All expected texts are Jinja2 3.1.6's and
+ * Python's (strftime). Read test_template.c first. */
 #include "tests/unit/templates.h"
 
 static const struct {
