@@ -42,13 +42,13 @@ def kernel(names, tier):
 
 
 # The first path that fits names the commands, the quickest first.
-NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
+NEAR = [("loader/", [UNIT + ["test_image", "test_bounds"], CORPUS + ["M"], SEEDS]),
         ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
         ("tokenizer/offsets", [UNIT + ["test_convert_offsets"], PY + ["tests/cli/commands.py"], SEEDS]),
         ("tokenizer/", [UNIT + ["test_convert"], SEEDS, CORPUS + ["T"]]),
         ("model/attention", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
         ("model/products", [UNIT + ["test_products", "test_generate", "test_experts"], BITS, UNIT + ["same_bits_features"], PY + ["tests/cli/embed.py"]]),
-        ("model/", [UNIT + ["test_state", "test_sampler", "test_generate", "test_image", "test_experts"],
+        ("model/", [UNIT + ["test_state", "test_sampler", "test_generate", "test_image", "test_experts", "test_bounds"],
                     SEEDS, CORPUS + ["M"], PY + ["tests/cli/plan.py"]]),
         ("tools/convert/json", [UNIT + ["test_convert_json"], SEEDS, CORPUS + ["C0"]]),
         ("tools/convert/safetensors", [CORPUS + ["S"], SEEDS]),
