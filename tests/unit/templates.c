@@ -1,5 +1,5 @@
-/* templates.c: the variables that the tests of templates render with, and a check of what a template
- * gives. Read templates.h first. */
+/* templates.c: the variables that the tests of templates render with, and a check of what a
+ * template gives. Read templates.h first. */
 #include "tests/unit/templates.h"
 
 /* ---- variables ------------------------------------------------------------------------------ */

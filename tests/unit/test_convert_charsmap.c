@@ -1,6 +1,7 @@
 /* test_convert_charsmap.c: SentencePiece's precompiled maps of characters (tokenizer/charsmap.c): a
- * map made here is converted, and texts become what the Hugging Face library (0.23.3) makes of them:
- * which characters are one cluster shows in that only the first of a short one is looked up. */
+ * map made here is converted, and texts become what the Hugging Face library (0.23.3) makes of
+ * them: which characters are one cluster shows in that only the first of a short one is looked up.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,7 +97,7 @@ static const struct {
     {"cOCCMQFKQLKFJAOAQCL", "cOCCMbfKbLKfJAOAbCL"},
 };
 
-/* ---- the map: a double array in which every node has 256 places --------------------------------- */
+/* ---- the map: a double array in which every node has 256 places ------------------------------ */
 
 enum { MOST_NODES = 64 };
 
@@ -138,7 +139,7 @@ static void make_map(map *m)
         add_key(m, more[i][0], more[i][1]);
 }
 
-/* ---- the tokenizer: a token for each byte ------------------------------------------------------- */
+/* ---- the tokenizer: a token for each byte ---------------------------------------------------- */
 
 static char json[1 << 18];
 
@@ -194,7 +195,7 @@ static mote_status refused(const map *m, uint32_t n_units, size_t n_texts)
     return small_convert(make_json(m, n_units, n_texts), path, &err);
 }
 
-/* ---- tests -------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void spell(char *to, const char *letters, bool expected)
 {
