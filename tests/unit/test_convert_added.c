@@ -1,5 +1,5 @@
 /* test_convert_added.c: added tokens that stand alone, take blanks, or are found in normalised
- * text: ids as the Hugging Face library (0.23.3) has them, for one tokenizer of characters (NFC). */
+ * text: ids as the Hugging Face library (0.23.3) has them, for one tokenizer of letters (NFC). */
 #include <stdio.h>
 #include <stdlib.h>
 
