@@ -47,7 +47,8 @@ def kernel(names, tier):
 
 
 # The first path that fits names the commands, the quickest first.
-NEAR = [("loader/", [UNIT + ["test_image", "test_bounds"], CORPUS + ["M"], SEEDS]),
+NEAR = [("loader/bake", [PY + ["tests/cli/bake.py"]]),
+        ("loader/", [UNIT + ["test_image", "test_bounds"], CORPUS + ["M"], SEEDS]),
         ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
         ("tokenizer/offsets", [UNIT + ["test_convert_offsets"], PY + ["tests/cli/commands.py"], SEEDS]),
         ("tokenizer/", [UNIT + ["test_convert"], SEEDS, CORPUS + ["T"]]),
@@ -69,13 +70,13 @@ NEAR = [("loader/", [UNIT + ["test_image", "test_bounds"], CORPUS + ["M"], SEEDS
         ("kernels/x86/matmul_q8", [kernel("matmul_q8", "avx2")]),
         ("kernels/x86/matmul_float", [kernel("matmul_*f*", "avx2")]),
         ("kernels/x86/values", [kernel("values*", "avx2"), BITS]),
-        ("kernels/x86/", [kernel("[!mv]*", "avx2"), BITS]),
+        ("kernels/x86/", [kernel("[!mv]*", "avx2"), kernel("merge", "avx2"), BITS]),
         ("kernels/ref/matmul_quant", [kernel("matmul_q*", "ref")]),
         ("kernels/ref/matmul_float", [kernel("matmul_*f*", "ref")]),
         ("kernels/matmul_float", [kernel("matmul_*f*", "ref"), kernel("matmul_*f*", "avx2")]),
         ("kernels/values", [kernel("values*", "ref")]),
         ("kernels/ref/values", [kernel("values*", "ref")]),
-        ("kernels/", [kernel("[!m]*", "ref")])]
+        ("kernels/", [kernel("[!m]*", "ref"), kernel("merge", "ref")])]
 FAR = [UNIT, CHECK, CORPUS, PY + ["tests/faults/faults.py"]] + [
     PY + [str(p.relative_to(ROOT))] for p in sorted((ROOT / "tests/cli").glob("*.py")) if p.name != "frame.py"]
 

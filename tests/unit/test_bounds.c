@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "model/bind.h"
 #include "tests/unit/test.h"
@@ -548,5 +549,64 @@ TEST(states_fit_a_session_of_just_their_length)
     CHECK(mote_session_restore(equal, back, state, 63, NULL, &err) == MOTE_ERR_FILE);
     free(state);
     free(s), free(equal), free(shorter);
+    tiny_close(&t);
+}
+
+/* An id that is none in a later part of a prompt is found before the first part is evaluated. */
+TEST(prompts_are_looked_at_whole_before_any_work)
+{
+    static const int32_t ids[] = {1, 2, 3, 4, 5, 6, 80}, negative[] = {1, 2, 3, 4, 5, 6, -1};
+    tiny_opts to = tiny_defaults();
+    tiny_model t;
+    mote_session_opts o = {16, MOTE_KV_F16, 2, 1, 1};
+    mote_finish finish;
+    mote_error err;
+    size_t made = 0;
+    REQUIRE(tiny_open(&t, &to, NULL));
+    mote_session *s = tiny_session(t.model, &o);
+    mote_generate_opts g = {.n_ids = 7, .max_tokens = 1, .token = count, .user = &made};
+    for (int i = 0; i < 2; i++) {
+        g.ids = i ? negative : ids;
+        CHECK(mote_generate(s, &g, &finish, &err) == MOTE_ERR_LIMIT && err.wanted == 80);
+        CHECK(mote_session_length(s) == 0 && made == 0);
+    }
+    free(s);
+    tiny_close(&t);
+}
+
+/* Nothing behind a sampler's memory is read or written: an unreadable page is there. */
+TEST(samplers_stay_in_their_memory)
+{
+    tiny_opts to = tiny_defaults();
+    tiny_model t;
+    mote_error err;
+    float logits[80];
+    REQUIRE(tiny_open(&t, &to, NULL));
+    for (int k = -1; k <= 81; k += k < 2 || k > 77 ? 1 : 15)
+        for (int more = 0; more < 4; more++) {
+            const mote_logit_bias bias = {3, 1.0f};
+            mote_sampler_opts o;
+            mote_sampler *s;
+            mote_sampler_defaults(&o);
+            o.top_k = k;
+            o.repeat_penalty = more & 1 ? 1.5f : 1.0f;
+            o.repeat_last_n = 7;
+            o.bias = &bias;
+            o.n_bias = more & 2 ? 1 : 0;
+            size_t bytes = mote_sampler_bytes(80, &o, &err), room = mote_round_up(bytes, 4096);
+            char *map =
+                mmap(NULL, room + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            REQUIRE(map != MAP_FAILED && !mprotect(map + room, 4096, PROT_NONE));
+            char *mem = map + (room - bytes) / 64 * 64;
+            REQUIRE(!mote_sampler_init(&s, mem, bytes, t.model, &o, &err));
+            for (int i = 0; i < 80; i++)
+                logits[i] = (float)(i * 37 % 80) / 8.0f;
+            for (int i = 0; i < 20; i++) {
+                int32_t id = mote_sampler_choose(s, logits);
+                CHECK(id >= 0 && id < 80);
+                mote_sampler_accept(s, id);
+            }
+            munmap(map, room + 4096);
+        }
     tiny_close(&t);
 }

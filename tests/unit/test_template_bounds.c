@@ -406,3 +406,34 @@ TEST(templates_need_a_certain_memory)
     CHECK(!test_render(&out, "", 0, BYTES, mem, &err) && !out.text.bytes && !out.n_untrusted);
     free(mem);
 }
+
+/* Each thing that takes memory, with every length too little for it. */
+TEST(templates_without_enough_memory_end_in_an_error)
+{
+    static const char *const sources[] = {
+        "{{ s|upper }}{{ s|title }}{{ s|replace('l', 'LL') }}{{ ws|trim }}",
+        "{{ 'a,b,c'.split(',') }}{{ 'a,b'.rsplit(',', 1) }}{{ 'a.b'.partition('.') }}",
+        "{{ l|sort }}{{ w|unique|list }}{{ d|dictsort }}{{ l|reverse|list }}{{ l[::-1] }}",
+        "{{ d|tojson(indent=2) }}{{ messages|tojson }}{{ [1.5, none, {'a': 'b'}] }}",
+        "{% macro m(a, b=2) %}{{ a ~ b }}{% endmacro %}{{ m('x') }}{{ m(b=3, a=s) }}",
+        "{% set x %}{{ s }}{{ u }}{% endset %}{{ x * 3 }}{{ x[::-1] }}{{ 'ab' * 20 }}",
+        "{% for k, v in d.items() %}{% set q = loop.cycle(k, v) %}{{ q }}{% endfor %}",
+        "{% set ns = namespace(a=[]) %}{% for x in l %}{% set ns.a = ns.a + [x] %}{% endfor %}{{ "
+        "ns.a }}",
+        "{{ strftime_now('%c') }}{{ range(20)|list }}{{ dict(a=1, b=2) }}{{ 'a\\nb'|indent }}",
+        "{{ messages|map(attribute='role')|list }}{{ l|select('odd')|list }}{{ 'x'.zfill(40) }}",
+    };
+    char *mem = malloc(TEMPLATE_MEMORY);
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        size_t enough = 0, n = strlen(sources[i]);
+        for (size_t bytes = 0; bytes < TEMPLATE_MEMORY && enough < 64; bytes += 24) {
+            mote_rendered out;
+            mote_error err;
+            mote_status s = test_render(&out, sources[i], n, bytes, mem, &err);
+            enough += !s;
+            CHECK(enough ? !s : s == MOTE_ERR_MEMORY);
+        }
+        CHECK(enough == 64);
+    }
+    free(mem);
+}
