@@ -74,7 +74,7 @@ NEAR = [("loader/bake", [PY + ["tests/cli/bake.py"]]),
         ("kernels/ref/matmul_quant", [kernel("matmul_q*", "ref")]),
         ("kernels/ref/matmul_float", [kernel("matmul_*f*", "ref")]),
         ("kernels/matmul_float", [kernel("matmul_*f*", "ref"), kernel("matmul_*f*", "avx2")]),
-        ("kernels/values", [kernel("values*", "ref")]),
+        ("kernels/values", [kernel("values*", "avx2"), kernel("values*", "ref")]),
         ("kernels/ref/values", [kernel("values*", "ref")]),
         ("kernels/", [kernel("[!m]*", "ref"), kernel("merge", "ref")])]
 FAR = [UNIT, CHECK, CORPUS, PY + ["tests/faults/faults.py"]] + [

@@ -344,6 +344,37 @@ TEST(numbers_of_records_are_refused_one_past_their_limits)
     }
 }
 
+/* Two numbers of a latent, each within its own limit: their products have limits too. */
+TEST(products_of_latent_sizes_are_refused_one_past_their_limits)
+{
+    static const struct {
+        uint16_t nope_dim, v_dim;
+        uint32_t n_heads;
+        const char *what;
+    } cases[] = {
+        {65535 - 15, 1, 256, "wrong number of rows"}, /* with what turns, 2^24 rows of queries */
+        {65535 - 14, 1, 256, "layer: rows of queries"},
+        {1, 32768, 512, "wrong number of rows"},
+        {1, 32769, 512, "layer: columns of values"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t bytes;
+        tiny_opts o = tiny_latent();
+        uint8_t *file = tiny_image(&o, &bytes);
+        mote_layer *l = tiny_layer(file, 1);
+        mote_image image;
+        mote_error err = {0};
+        l->nope_dim = (uint16_t)(cases[i].nope_dim + 16 - l->rope_dim);
+        l->v_dim = cases[i].v_dim;
+        l->n_heads = cases[i].n_heads;
+        tiny_reseal(file);
+        bool taken = !mote_image_open(&image, file, bytes, &err) && mote_model_bytes(&image, &err);
+        if (!CHECK(!taken && !strcmp(err.what, cases[i].what)))
+            printf("  case %zu: %s\n", i, err.what);
+        free(file);
+    }
+}
+
 /* ---- sessions ------------------------------------------------------------------------------- */
 
 TEST(options_of_sessions_are_refused_one_past_their_limits)
@@ -609,4 +640,48 @@ TEST(samplers_stay_in_their_memory)
             munmap(map, room + 4096);
         }
     tiny_close(&t);
+}
+
+/* Only another rotation empties a session. */
+TEST(announcements_empty_a_session_only_to_turn_it_otherwise)
+{
+    for (uint32_t from = 0; from <= 32; from += 32) {
+        tiny_opts to = tiny_defaults();
+        tiny_model t;
+        mote_session_opts o = {64, MOTE_KV_F16, 4, 1, 1};
+        mote_error err;
+        to.rope_long_from = from;
+        REQUIRE(tiny_open(&t, &to, NULL));
+        mote_session *s = tiny_session(t.model, &o);
+        const mote_row row = {5, 0, s, true};
+        const uint32_t announced[] = {64, 33, 32, 1, 32, 33}; /* the first session is a long one */
+        const uint32_t kept[] = {1, 1, 0, 1, 1, 0};
+        for (size_t i = 0; i < 6; i++) {
+            mote_session_rewind(s, 0);
+            REQUIRE(!mote_forward(s, &row, 1, NULL, NULL, &err) && mote_session_length(s) == 1);
+            mote_session_announce(s, announced[i]);
+            CHECK(mote_session_length(s) == (from ? kept[i] : 1));
+        }
+        free(s);
+        tiny_close(&t);
+    }
+}
+
+/* Layers with norms behind their parts keep those parts apart; others need no room for that. */
+TEST(scratch_has_what_the_layers_need_and_no_more)
+{
+    uint64_t scratch[2];
+    for (int after = 0; after < 2; after++) {
+        tiny_opts to = tiny_defaults();
+        tiny_model t;
+        mote_session_opts o = {16, MOTE_KV_F16, 4, 1, 1};
+        mote_session_plan plan;
+        mote_error err;
+        to.norm_place = after ? MOTE_NORM_AFTER : MOTE_NORM_BEFORE;
+        REQUIRE(tiny_open(&t, &to, NULL));
+        REQUIRE(!mote_session_plan_bytes(&plan, t.model, &o, &err));
+        scratch[after] = plan.scratch_bytes;
+        tiny_close(&t);
+    }
+    CHECK(scratch[1] == scratch[0] + 4 * 64 * sizeof(float));
 }
