@@ -685,3 +685,33 @@ TEST(scratch_has_what_the_layers_need_and_no_more)
     }
     CHECK(scratch[1] == scratch[0] + 4 * 64 * sizeof(float));
 }
+
+/* A state of every length up to two tiles of keys and one more: the next logits are the same. */
+TEST(states_of_every_length_go_on_with_the_same_bits)
+{
+    enum { MOST = 34 };
+    tiny_opts to = tiny_defaults();
+    tiny_model t;
+    mote_session_opts o = {MOST + 1, MOTE_KV_F16, 1, 1, 1};
+    mote_error err;
+    int32_t ids[MOST + 1];
+    REQUIRE(tiny_open(&t, &to, NULL));
+    mote_session *s = tiny_session(t.model, &o);
+    for (uint32_t n = 0; n <= MOST; n++) {
+        mote_session *other = tiny_session(t.model, &o);
+        size_t bytes = mote_session_state_bytes(s);
+        char *state = malloc(bytes);
+        ids[n] = (int32_t)(n * 7 % 80);
+        REQUIRE(!mote_session_save(s, ids, state, bytes, &err));
+        REQUIRE(!mote_session_restore(other, ids, state, bytes, NULL, &err));
+        mote_row rows[] = {{ids[n], n, s, true}, {ids[n], n, other, true}};
+        REQUIRE(!mote_forward(s, &rows[0], 1, NULL, NULL, &err));
+        REQUIRE(!mote_forward(other, &rows[1], 1, NULL, NULL, &err));
+        CHECK(
+            !memcmp(mote_session_logits(s, 0), mote_session_logits(other, 0), 80 * sizeof(float)));
+        free(state);
+        free(other);
+    }
+    free(s);
+    tiny_close(&t);
+}

@@ -1,5 +1,6 @@
 /* test_convert_added.c: added tokens that stand alone, take blanks, or are found in normalised
- * text: ids as the Hugging Face library (0.23.3) has them, for one tokenizer of letters (NFC). */
+ * text: ids as the Hugging Face library (0.23.3) has them, for one tokenizer of letters (NFC).
+ * And what has no entry. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -290,5 +291,29 @@ TEST(added_tokens_are_found_as_the_reference_finds_them)
     REQUIRE(small_open(&s, json));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         CHECK(gives(s.t, rows[i].text, rows[i].ids));
+    free(s.data);
+}
+
+/* Unknown characters first, last and between; a row of them is one token. */
+TEST(unknown_characters_of_unigram_models)
+{
+    small s;
+    REQUIRE(small_open(&s, "{\"normalizer\":null,\"pre_tokenizer\":null,\"post_processor\":null,"
+                           "\"decoder\":null,\"added_tokens\":[],\"model\":{\"type\":\"Unigram\","
+                           "\"unk_id\":0,\"vocab\":[[\"<unk>\",0],[\"a\",-1],[\"ab\",-1.5],"
+                           "[\"b\",-3]]}}"));
+    CHECK(gives(s.t, "x", "0") && gives(s.t, "xa", "0 1") && gives(s.t, "ax", "1 0"));
+    CHECK(gives(s.t, "xyab\xe4\xb8\xad", "0 2 0") && gives(s.t, "\xe4\xb8\xad", "0"));
+    CHECK(gives(s.t, "axyb", "1 0 3") && gives(s.t, "aab", "1 2") && gives(s.t, "", ""));
+    free(s.data);
+}
+
+TEST(models_without_merges_have_their_characters)
+{
+    small s;
+    REQUIRE(small_open(&s, "{\"normalizer\":null,\"pre_tokenizer\":null,\"post_processor\":null,"
+                           "\"decoder\":null,\"added_tokens\":[],\"model\":{\"type\":\"BPE\","
+                           "\"vocab\":{\"a\":0},\"merges\":[]}}"));
+    CHECK(gives(s.t, "aa", "0 0") && gives(s.t, "a", "0"));
     free(s.data);
 }

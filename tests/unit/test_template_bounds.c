@@ -1,6 +1,8 @@
 /* test_template_bounds.c: what templates are refused for, with its status, place and reason, and
  * that each limit holds exactly: at it a template is taken, one past it is refused. Read
  * test_template.c first. */
+#include <sys/mman.h>
+
 #include "tests/unit/templates.h"
 
 typedef struct refusal {
@@ -435,5 +437,29 @@ TEST(templates_without_enough_memory_end_in_an_error)
         }
         CHECK(enough == 64);
     }
+    free(mem);
+}
+
+/* A template is not read behind its end, where a page cannot be read. */
+TEST(templates_are_not_read_behind_their_end)
+{
+    static const char *const sources[] = {
+        "a\r",      "{",        "{{",     "{{ 1",  "{{ 'a\\", "{%",         "{% i",   "{#",
+        "{{ 1.",    "{{ 1e",    "{{ 1e+", "{{ n|", "{{ '",    "{% raw %}{", "{{ 1 }", "{{-",
+        "{{ '\\x4", "\xe2\x82", "{{ l[",  "a\n",   "{{ n /",  "{{ n *"};
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *mem = malloc(TEMPLATE_MEMORY);
+    REQUIRE(page != MAP_FAILED && !mprotect(page + 4096, 4096, PROT_NONE));
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        size_t n = strlen(sources[i]);
+        char *at = page + 4096 - n;
+        mote_rendered out;
+        mote_error err;
+        memcpy(at, sources[i], n);
+        mote_status s = test_render(&out, at, n, TEMPLATE_MEMORY, mem, &err);
+        bool text = !memchr(at, '{', n);
+        CHECK(text ? !s : s == MOTE_ERR_FILE || (n == 1 && !s));
+    }
+    munmap(page, 8192);
     free(mem);
 }

@@ -326,6 +326,7 @@ static const struct {
     {"{% raw %}{{ a }}{% b %}{# c #}{% endraw %}{%- raw -%}  x  {%- endraw -%} y",
      "{{ a }}{% b %}{# c #}xy"},
     {"a{% if t %}\n\nb{% endif %}\n  {%- set q = 1 %}\n  {{ q }}  {# c #}\nc", "a\nb  1  c"},
+    {"{{ 'a\\r\\nb'[:2].splitlines(true) }}{{ 'a\\nb'[:1].splitlines() }}", "['a\\r']['a']"},
     /* Jinja keeps halves of pairs, which are no text. */
     {"{{ '\\ud800' }}|{{ '\\udfff' }}|{{ '\\ud83d\\ude00'|length }}|{{ '\\ud83d\\u0041' }}",
      "\xef\xbf\xbd|\xef\xbf\xbd|1|\xef\xbf\xbd"
