@@ -132,8 +132,9 @@ def retried(groups, name):
     """The faults of another run's output that were missed."""
     out = []
     for line in pathlib.Path(name).read_text().splitlines():
-        m = re.match(r"MISSED (.*?):\d+: (.*?)  =>  (.*?)(  \[.*\])?$", line)
-        found = [f for group in groups for f in group if m and same(f, m[1], m[2].strip(), m[3].strip())]
+        m = re.match(r"MISSED (.*?):(\d+): (.*?)  =>  (.*?)(  \[.*\])?$", line)
+        found = [f for group in groups for f in group if m and same(f, m[1], m[3].strip(), m[4].strip())]
+        found.sort(key=lambda f: abs(f[1] + 1 - int(m[2])))
         if m and not found:
             print(f"gone   {line[7:]}", flush=True)
         out += found[:1]

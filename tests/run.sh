@@ -82,7 +82,7 @@ suites() {
         echo "suite amalgamation tests/amalgamation.sh $build"
         echo "script tests/corpus/run.py"
         echo "script tests/faults/faults.py"
-        for file in tests/cli/*.py tests/docs/commands.py tests/docs/names.py; do
+        for file in tests/docs/commands.py tests/cli/*.py tests/docs/names.py; do
             [ "$file" = tests/cli/frame.py ] || echo "script $file"
         done
         echo "script tests/fuzz/seeds.py"
@@ -101,10 +101,17 @@ suites() {
 
 RUN_FOLDER=$(mktemp -d) || exit 1
 export RUN_FOLDER
-trap 'rm -rf "$RUN_FOLDER"' EXIT
+memory=/dev/shm/mote-run-$$
+trap 'rm -rf "$RUN_FOLDER" "$memory"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 : >"$RUN_FOLDER/counts"
+# Thousands of small files are synced: in memory, if there is room and programs may run from there.
+if [ -z "${TMPDIR:-}" ] && mkdir "$memory" 2>/dev/null && cp /bin/sh "$memory/sh" &&
+    "$memory/sh" -c : 2>/dev/null &&
+    [ "$(df -Pk "$memory" | awk 'NR == 2 { print $4 }')" -gt 2000000 ]; then
+    export TMPDIR="$memory"
+fi
 suites >"$RUN_FOLDER/list" || exit 2
 [ "$what" = test ] && jobs=${JOBS:-2} || jobs=1
 # Words of a line are the arguments of one call.
