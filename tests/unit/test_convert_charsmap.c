@@ -158,7 +158,7 @@ static void add_base64(const uint8_t *p, size_t n)
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *out = json + strlen(json);
     for (size_t bit = 0; bit < 8 * n; bit += 6) {
-        unsigned both = p[bit / 8] << 8 | (bit / 8 + 1 < n ? p[bit / 8 + 1] : 0);
+        unsigned both = (unsigned)p[bit / 8] << 8 | (bit / 8 + 1 < n ? p[bit / 8 + 1] : 0u);
         *out++ = letters[both >> (10 - bit % 8) & 63];
     }
     for (; n % 3; n++)
