@@ -39,7 +39,7 @@ typedef struct parts {
                                "{\"id\":\"<s>\",\"ids\":[4],\"tokens\":[\"<s>\"]}}")
 
 static const parts rows[] = {
-    {NULL},
+    {.norm = NULL},
     {.norm = TYPE("Prepend", ",\"prepend\":\"" MARK "\""),
      .refused = "normalizer Prepend without Replace is not supported"},
     {.norm = NORMS(TYPE("Prepend", ",\"prepend\":\"" MARK "\"") "," TO_MARK), .decoder = FROM_MARK},
