@@ -420,8 +420,8 @@ TEST(templates_without_enough_memory_end_in_an_error)
         "{% macro m(a, b=2) %}{{ a ~ b }}{% endmacro %}{{ m('x') }}{{ m(b=3, a=s) }}",
         "{% set x %}{{ s }}{{ u }}{% endset %}{{ x * 3 }}{{ x[::-1] }}{{ 'ab' * 20 }}",
         "{% for k, v in d.items() %}{% set q = loop.cycle(k, v) %}{{ q }}{% endfor %}",
-        "{% set ns = namespace(a=[]) %}{% for x in l %}{% set ns.a = ns.a + [x] %}{% endfor %}{{ "
-        "ns.a }}",
+        ("{% set ns = namespace(a=[]) %}{% for x in l %}{% set ns.a = ns.a + [x] %}{% endfor %}{{ "
+         "ns.a }}"),
         "{{ strftime_now('%c') }}{{ range(20)|list }}{{ dict(a=1, b=2) }}{{ 'a\\nb'|indent }}",
         "{{ messages|map(attribute='role')|list }}{{ l|select('odd')|list }}{{ 'x'.zfill(40) }}",
     };
