@@ -251,9 +251,9 @@ static mote_status bind_layer(const mote_image *image, uint32_t i, mote_model_la
 {
     const mote_layer *rec = &layer_records(image->index)[i];
     uint32_t place = i + 1, hidden = image->index->hidden;
-    mote_status s = check_layer(image->index, i, err);
-    if (s)
-        return s;
+    mote_status bad = check_layer(image->index, i, err), s = MOTE_OK;
+    if (bad)
+        return bad;
     bool latent = mote_is_latent(rec), dense = !mote_has_experts(rec);
     bool gated = rec->mlp == MOTE_MLP_GATED;
     uint32_t dq = rec->n_heads * mote_query_dim(rec); /* checked: no overflow */

@@ -12,9 +12,9 @@ command -v gcov >/dev/null 2>&1 || {
 export MOTE_BUILD="$build" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 find "$build" -name '*.gcda' -exec rm -f {} +
 bad=0
-for suite in "$build/unit test_image test_state test_convert test_template test_cli test_threads" \
-    "python3 tests/corpus/run.py" "python3 tests/fuzz/seeds.py" "python3 tests/cli/commands.py" \
-    "python3 tests/cli/run_many.py"; do
+for suite in "$build/unit" "python3 tests/corpus/run.py" "python3 tests/fuzz/seeds.py" \
+    "python3 tests/cli/commands.py" "python3 tests/cli/run_many.py" "python3 tests/cli/bake.py" \
+    "python3 tests/cli/embed.py"; do
     # shellcheck disable=SC2086 # words of a command
     $suite >"$build/coverage.log" 2>&1 || bad=1
     echo "$suite: $(tail -n 1 "$build/coverage.log")"

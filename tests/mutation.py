@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """Are faults noticed? Seeded small faults (a bound off by one, a check dropped, a wrong constant or
 operator) are put one at a time into a copy of the tree; each is built and the tests that are near it are
-run. mutation.py [--count 100] [--seed 8] [--only PATH-PART] [--retry FILE] [--all]: --retry draws nothing but
-tries what an earlier run printed as MISSED; --all also runs the slow suites on what the near ones let pass.
+run. mutation.py [--count 100] [--seed 8] [--only PATH-PART] [--retry FILE] [--all] [--jobs 1] [--minutes N]:
+--retry draws nothing but tries what an earlier run printed as MISSED; --all also runs the slow suites on what the
+near ones let pass; --minutes ends it early, with fewer than --count. What a seed draws does not depend on --jobs.
 Faults that change no object file are no faults and are drawn again; those that change nothing anyone is
 promised are in mutation_equal.txt with the reason, are shown and not counted."""
 import argparse
+import collections
+import concurrent.futures
 import hashlib
 import os
 import pathlib
+import queue
 import random
 import re
 import shutil
@@ -16,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -42,13 +47,14 @@ def kernel(names, tier):
 
 
 # The first path that fits names the commands, the quickest first.
-NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
+NEAR = [("loader/bake", [PY + ["tests/cli/bake.py"]]),
+        ("loader/", [UNIT + ["test_image", "test_bounds"], CORPUS + ["M"], SEEDS]),
         ("tokenizer/template", [UNIT + ["test_template"], SEEDS]),
         ("tokenizer/offsets", [UNIT + ["test_convert_offsets"], PY + ["tests/cli/commands.py"], SEEDS]),
         ("tokenizer/", [UNIT + ["test_convert"], SEEDS, CORPUS + ["T"]]),
         ("model/attention", [UNIT + ["test_generate", "test_experts"], BITS, PY + ["tests/cli/embed.py"]]),
         ("model/products", [UNIT + ["test_products", "test_generate", "test_experts"], BITS, UNIT + ["same_bits_features"], PY + ["tests/cli/embed.py"]]),
-        ("model/", [UNIT + ["test_state", "test_sampler", "test_generate", "test_image", "test_experts"],
+        ("model/", [UNIT + ["test_state", "test_sampler", "test_generate", "test_image", "test_experts", "test_bounds"],
                     SEEDS, CORPUS + ["M"], PY + ["tests/cli/plan.py"]]),
         ("tools/convert/json", [UNIT + ["test_convert_json"], SEEDS, CORPUS + ["C0"]]),
         ("tools/convert/safetensors", [CORPUS + ["S"], SEEDS]),
@@ -64,13 +70,13 @@ NEAR = [("loader/", [UNIT + ["test_image"], CORPUS + ["M"], SEEDS]),
         ("kernels/x86/matmul_q8", [kernel("matmul_q8", "avx2")]),
         ("kernels/x86/matmul_float", [kernel("matmul_*f*", "avx2")]),
         ("kernels/x86/values", [kernel("values*", "avx2"), BITS]),
-        ("kernels/x86/", [kernel("[!mv]*", "avx2"), BITS]),
+        ("kernels/x86/", [kernel("[!mv]*", "avx2"), kernel("merge", "avx2"), BITS]),
         ("kernels/ref/matmul_quant", [kernel("matmul_q*", "ref")]),
         ("kernels/ref/matmul_float", [kernel("matmul_*f*", "ref")]),
         ("kernels/matmul_float", [kernel("matmul_*f*", "ref"), kernel("matmul_*f*", "avx2")]),
-        ("kernels/values", [kernel("values*", "ref")]),
+        ("kernels/values", [kernel("values*", "avx2"), kernel("values*", "ref")]),
         ("kernels/ref/values", [kernel("values*", "ref")]),
-        ("kernels/", [kernel("[!m]*", "ref")])]
+        ("kernels/", [kernel("[!m]*", "ref"), kernel("merge", "ref")])]
 FAR = [UNIT, CHECK, CORPUS, PY + ["tests/faults/faults.py"]] + [
     PY + [str(p.relative_to(ROOT))] for p in sorted((ROOT / "tests/cli").glob("*.py")) if p.name != "frame.py"]
 
@@ -126,8 +132,9 @@ def retried(groups, name):
     """The faults of another run's output that were missed."""
     out = []
     for line in pathlib.Path(name).read_text().splitlines():
-        m = re.match(r"MISSED (.*?):\d+: (.*?)  =>  (.*?)(  \[.*\])?$", line)
-        found = [f for group in groups for f in group if m and same(f, m[1], m[2].strip(), m[3].strip())]
+        m = re.match(r"MISSED (.*?):(\d+): (.*?)  =>  (.*?)(  \[.*\])?$", line)
+        found = [f for group in groups for f in group if m and same(f, m[1], m[3].strip(), m[4].strip())]
+        found.sort(key=lambda f: abs(f[1] + 1 - int(m[2])))
         if m and not found:
             print(f"gone   {line[7:]}", flush=True)
         out += found[:1]
@@ -136,11 +143,27 @@ def retried(groups, name):
 
 def draw(groups, numbers):
     """Three of five from the bounds checks."""
-    done = 0
-    while groups[0] or groups[1]:
-        group = groups[1] if groups[1] and (not groups[0] or done % 5 >= 3) else groups[0]
-        counts = yield group.pop(numbers.randrange(len(group)))
-        done += bool(counts)
+    for i in range(len(groups[0]) + len(groups[1])):
+        group = groups[1] if groups[1] and (not groups[0] or i % 5 >= 3) else groups[0]
+        yield group.pop(numbers.randrange(len(group)))
+
+
+def in_order(faults, jobs, work):
+    """(fault, what work says of it), so many at a time."""
+    waiting = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        try:
+            for fault in faults:
+                waiting.append((fault, pool.submit(work, fault)))
+                if len(waiting) > jobs:
+                    first, result = waiting.popleft()
+                    yield first, result.result()
+            while waiting:
+                first, result = waiting.popleft()
+                yield first, result.result()
+        finally:
+            for _, result in waiting:
+                result.cancel()
 
 
 def candidates(only):
@@ -236,34 +259,42 @@ def main():
     options.add_argument("--retry", default="")
     options.add_argument("--all", action="store_true")
     options.add_argument("--cc", default="cc")
+    options.add_argument("--jobs", type=int, default=1)
+    options.add_argument("--minutes", type=float, default=1e6)
     options.add_argument("--slack", type=float, default=10)
     o = options.parse_args()
     groups = candidates(o.only)
     print(f"{len(groups[0])} faults to draw from in bounds checks, {len(groups[1])} in kernels", flush=True)
     why = equals(groups)
-    faults = iter(retried(groups, o.retry)) if o.retry else draw(groups, random.Random(o.seed))
-    caught, missed, equal, limits, counts = 0, 0, 0, {}, None
-    with tempfile.TemporaryDirectory(prefix="mote-mutation-") as folder:
-        copy = Copy(folder, o.cc)
-        while caught + missed < o.count:
-            try:
-                fault = next(faults) if o.retry else faults.send(counts)
-            except StopIteration:
-                break
-            path, n, line, changed = fault
-            commands = next(c for prefix, c in NEAR if path.startswith(prefix)) + (FAR if o.all else [])
-            counts = fault not in why
-            if counts:
+    faults = retried(groups, o.retry) if o.retry else draw(groups, random.Random(o.seed))
+    caught, missed, equal, limits, copies = 0, 0, 0, {}, queue.SimpleQueue()
+    end, measuring = time.monotonic() + 60 * o.minutes, threading.Lock()
+
+    def work(fault):
+        """What notices it; "": nothing; None: it is no fault."""
+        if fault in why:
+            return why[fault]
+        commands = next(c for prefix, c in NEAR if fault[0].startswith(prefix)) + (FAR if o.all else [])
+        copy = copies.get()
+        try:
+            with measuring:
                 measure(copy, commands, limits, o.slack)
-                by = try_fault(copy, fault, commands, limits)
-                counts = by is not None
-                if not counts:
-                    continue
-                caught, missed = caught + bool(by), missed + (not by)
-            else:
-                equal += 1
-            print(f"{'equal ' if not counts else 'caught' if by else 'MISSED'} {path}:{n + 1}: {line.strip()}  =>  "
-                  f"{changed.strip()}  [{why[fault] if not counts else by or 'nothing noticed'}]", flush=True)
+            return try_fault(copy, fault, commands, limits)
+        finally:
+            copies.put(copy)
+
+    with tempfile.TemporaryDirectory(prefix="mote-mutation-") as folder:
+        for i in range(o.jobs):
+            copies.put(Copy(f"{folder}/{i}", o.cc))
+        for fault, by in in_order(faults, o.jobs, work):
+            path, n, line, changed = fault
+            if by is None:
+                continue
+            word = "equal " if fault in why else "caught" if by else "MISSED"
+            equal, caught, missed = equal + (word == "equal "), caught + (word == "caught"), missed + (word == "MISSED")
+            print(f"{word} {path}:{n + 1}: {line.strip()}  =>  {changed.strip()}  [{by or 'nothing noticed'}]", flush=True)
+            if caught + missed >= o.count or time.monotonic() > end:
+                break
     print(f"{caught} of {caught + missed} faults caught, {equal} more change nothing that is promised")
     print(f"{caught} passed, {missed} failed")
 

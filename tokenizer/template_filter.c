@@ -158,7 +158,7 @@ static tpl_value to_abs(tpl *t, tpl_value v)
         return v;
     }
     bool minus = v.kind == TPL_FLOAT ? v.as.f < 0 : v.as.i < 0;
-    return minus ? mote_tpl_negate(t, v) : v;
+    return minus ? mote_tpl_negate(t, v) : v.kind == TPL_BOOL ? whole(v.as.i) : v;
 }
 
 static tpl_value rounded(tpl *t, tpl_value v, const tpl_args *args)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Malformed files: each must be refused with one line, the right exit code, quickly, with little memory,
-and leave nothing behind. run.py [--all] [NAME-PART]: all, or a sample of the families. run.py --list: the
-numbered kinds M01-M49, S01-S43, C01-C22, T01-T30 and the cases of each."""
+and leave nothing behind, and what is numbered for the reason that reasons.txt has. run.py [--all] [NAME-PART]:
+all, or a sample of the families. run.py --list: the numbered kinds M01-M49, S01-S43, C01-C22, T01-T30 and the
+cases of each. run.py --reasons: writes what is said now into reasons.txt, to be read before it is kept."""
 import os
 import pathlib
 import re
@@ -34,6 +35,15 @@ cases = {}
 slowest = [0.0, ""]
 largest = [0, ""]
 listing = "--list" in sys.argv
+REASONS = pathlib.Path(__file__).parent / "reasons.txt"
+reasons = dict(line.split("\t") for line in REASONS.read_text().splitlines())
+said = {}
+
+
+def reason_of(err):
+    """What a refusal says, without the folder and what depends on the rest of a file."""
+    text = re.sub(r"\S*mote-corpus-\w+/", "", err.strip().replace("mote: error: ", "", 1))
+    return re.sub(r" \(got \d+, wanted \d+\)", "", text).replace("\t", " ")
 
 
 def run(args, text=None):
@@ -77,6 +87,10 @@ def judge(name, codes, result, left_behind=None):
         faults.append("control characters on stdout")
     if left_behind:
         faults.append(f"left {left_behind}")
+    if code and re.match(r"(info: |verify: )?[A-Z]\d\d", name) and not re.search(r"M(02|36 |37|48|49)|S36h", name):
+        said[name] = reason_of(err)
+    if name in reasons and "--reasons" not in sys.argv and said.get(name) != reasons[name]:
+        faults.append(f"not for the reason {reasons[name]!r}")
     seconds_limit, memory_limit = ALLOWED.get(name.split(": ")[-1], (SECONDS_LIMIT, MEMORY_LIMIT_KB))
     if not SANITIZED and peak > memory_limit:
         faults.append(f"{peak >> 10} MB")
@@ -173,7 +187,7 @@ def list_kinds():
 
 
 def main():
-    args = [a for a in sys.argv[1:] if a not in ("--all", "--list")]
+    args = [a for a in sys.argv[1:] if a not in ("--all", "--list", "--reasons")]
     every, part = "--all" in sys.argv, args[0] if args else ""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory(prefix="mote-corpus-") as name:
@@ -201,6 +215,8 @@ def main():
         source_kinds(encoders.kinds(), tiny_encoder.write_folder, part, tmp)
     if listing:
         return list_kinds()
+    if "--reasons" in sys.argv:
+        REASONS.write_text("".join(f"{name}\t{said[name]}\n" for name in sorted(said)))
     print(f"corpus: slowest {slowest[0] * 1000:.0f} ms ({slowest[1]}), "
           f"largest {largest[0] / 1024:.1f} MB ({largest[1]})")
     print(f"{counts['passed']} passed, {counts['failed']} failed, 0 skipped")

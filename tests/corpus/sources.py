@@ -499,7 +499,51 @@ def experts():
     return gguf(make)
 
 
+def aligned(n, tail=0):
+    """Tensors at multiples of n, and so many bytes behind the last."""
+    keys = tiny.gguf_keys() + [("general.alignment", tiny.U32, n)]
+    return gguf(lambda: tiny.gguf(keys=keys, align=n) + bytes(tail))
+
+
+def long_key(n):
+    return more(("k" * n, tiny.U8, 1))
+
+
+# Whole numbers of each type, and others where those are wanted.
+NUMBERS = [(f"G24 layers as type {kind}", FILE if kind in (tiny.F32, 12) else (0,), key("llama.block_count", tiny.LAYERS, kind))
+           for kind in sorted(tiny.NUMBERS) if kind != tiny.BOOL]
+NUMBERS += [(f"G25 layers -1 as type {kind}", FILE, key("llama.block_count", -1, kind)) for kind in (1, 3, 5, 11, 12)]
+NUMBERS += [(f"G26 {name} beyond all", EITHER, key("llama." + name, (1 << 63) - 1, 10))
+            for name in ("block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count",
+                         "attention.head_count_kv", "rope.dimension_count")]
+NUMBERS += [("G27 bool of 1", (0,), more(("tokenizer.ggml.add_bos_token", tiny.BOOL, b"\1"))),
+            ("G27b bool of 2", FILE, more(("tokenizer.ggml.add_bos_token", tiny.BOOL, b"\2"))),
+            *((f"G28 alignment {n}", (0,), aligned(n)) for n in (8, 64, 65536)),
+            *((f"G28b alignment {n}", FILE, aligned(n)) for n in (4, 131072)),
+            ("G29 31 bytes behind", (0,), aligned(32, 31)), ("G29b 32 bytes behind", FILE, aligned(32, 32)),
+            ("G30 key of 1024 bytes", (0,), long_key(1024)), ("G30b key of 1025", FILE, long_key(1025)),
+            ("G31 rank 4", EITHER, tensor(1, dims=[tiny.HIDDEN, 1, 1, 1])), ("G31b rank 0", FILE, tensor(1, dims=[])),
+            *((f"G32 id {n}", (0,) if -2 < n < tiny.VOCAB else FILE, key("tokenizer.ggml.eos_token_id", n, tiny.I32))
+              for n in (-2, -1, 0, tiny.VOCAB - 1, tiny.VOCAB)),
+            ("G32b id a float", FILE, key("tokenizer.ggml.eos_token_id", 1.5, tiny.F32)),
+            ("G33 version 2", (0,), gguf(lambda: tiny.gguf(version=2))), ("G33b version 4", EITHER, gguf(lambda: tiny.gguf(version=4))),
+            ("G33c version 3, big-endian", EITHER, gguf(lambda: tiny.gguf(version=3 << 24))),
+            ("G34 types of experts no numbers", EITHER, more(("llama.expert_count", tiny.STRING, "2"))),
+            ("G34b no experts", (0,), more(("llama.expert_count", tiny.U32, 0))), ("G34c experts", EITHER, more(("llama.expert_count", tiny.U32, 2))),
+            ("G35 head of its size", (0,), more(("llama.attention.key_length", tiny.U32, tiny.HEAD))),
+            ("G35b head of another", EITHER, more(("llama.attention.key_length", tiny.U32, tiny.HEAD + 2))),
+            ("G36 window a text", EITHER, more(("llama.attention.sliding_window", tiny.STRING, "8"))),
+            ("G36b list of heads", EITHER, key("llama.attention.head_count", (tiny.U32, [tiny.HEADS]), tiny.ARRAY)),
+            ("G37 no factor", FILE, more(("llama.rope.scaling.type", tiny.STRING, "yarn"))),
+            ("G37b factor a text", EITHER, more(("llama.rope.scaling.type", tiny.STRING, "linear"), ("llama.rope.scaling.factor", tiny.STRING, "2"))),
+            ("G37c linear by 1", (0,), more(("llama.rope.scaling.type", tiny.STRING, "linear"), ("llama.rope.scaling.factor", tiny.F32, 1.0))),
+            ("G37d none", (0,), more(("llama.rope.scaling.type", tiny.STRING, "none"))),
+            ("G38 template not UTF-8", EITHER, more(("tokenizer.chat_template", tiny.STRING, tiny.gguf_string(b"\xff")))),
+            ("G38b template", (0,), more(("tokenizer.chat_template", tiny.STRING, "{{ messages }}")))]
+
+
 GGUF = [
+    *NUMBERS,
     ("G21 scaling a number", UNSUPPORTED, more(("llama.rope.scaling.type", tiny.U32, 1))),
     ("G21b scaling linear", (0,), more(("llama.rope.scaling.type", tiny.STRING, "linear"), ("llama.rope.scaling.factor", tiny.F32, 2.0))),
     ("G22 scale that changes nothing", (0,), more(("llama.logit_scale", tiny.F32, 1.0))),
@@ -562,7 +606,30 @@ def l2_head(**change):
     return llama2c(lambda: tiny.llama2c(tuple({**base, **change}.values())))
 
 
+def pieces(change):
+    return llama2c(tiny.llama2c, lambda: change(tiny.llama2c_vocab()))
+
+
+def few(n, ids=None):
+    """A vocabulary of n pieces for a model of as many rows."""
+    shape = (tiny.HIDDEN, tiny.FF, tiny.LAYERS, tiny.HEADS, tiny.KV_HEADS, n, 64)
+    return llama2c(lambda: tiny.llama2c(shape=shape), lambda: b"\1\0\0\0" + b"".join(
+        struct.pack("<fi", -i, 1) + bytes([97 + i]) for i in range(ids or n)))
+
+
 LLAMA2C = [
+    ("L05 own classifier", (0,), llama2c(lambda: tiny.llama2c(shape=(
+        tiny.HIDDEN, tiny.FF, tiny.LAYERS, tiny.HEADS, tiny.KV_HEADS, -tiny.LLAMA2C_VOCAB, 64)))),
+    ("L05b own classifier missing", FILE, l2_head(vocab=-tiny.LLAMA2C_VOCAB)),
+    ("L06 4 bytes more", FILE, llama2c(lambda: tiny.llama2c() + bytes(4))), ("L06b a byte less", FILE, llama2c(lambda: tiny.llama2c()[:-1])),
+    ("L06c 28 bytes", FILE, llama2c(lambda: tiny.llama2c()[:28])), ("L06d 27 bytes", FILE, llama2c(lambda: tiny.llama2c()[:27])),
+    ("L07 heads do not divide", FILE, l2_head(heads=3, kv=3)), ("L07b layers 1024", FILE, l2_head(layers=1024)),
+    ("L07c layers 1025", FILE, l2_head(layers=1025)), ("L07d sequence 2^24", FILE, l2_head(seq=1 << 24)),
+    ("L07e sequence 2^24 + 1", FILE, l2_head(seq=(1 << 24) + 1)), ("L07f hidden 2^24 + 1", FILE, l2_head(hidden=(1 << 24) + 1)),
+    ("L08 a byte behind the pieces", FILE, pieces(lambda v: v + b"x")), ("L08b a byte of the last piece missing", FILE, pieces(lambda v: v[:-1])),
+    ("L08c the last piece missing", FILE, pieces(lambda v: v[:-(9 + 1)])), ("L08d last length missing", FILE, pieces(lambda v: v[:v.rindex(struct.pack("<f", -float(tiny.LLAMA2C_VOCAB - 1))) + 7])),
+    ("L08e three bytes", FILE, pieces(lambda v: v[:3])), ("L08f length -1", FILE, pieces(lambda v: v[:8] + b"\xff" * 4 + v[12:])),
+    *((f"L09 {n} pieces", (0,), few(n)) for n in (1, 2, 3)), ("L09b a piece too few", FILE, few(3, 2)), ("L09c a piece too many", FILE, few(3, 4)),
     ("L01 cut header", FILE, llama2c(lambda: tiny.llama2c()[:20])), ("L02 cut data", FILE, llama2c(lambda: tiny.llama2c()[:-4])),
     ("L03 dimension 0", FILE, l2_head(dim=0)), ("L03b dimension negative", FILE, l2_head(dim=-32)),
     ("L03c layers 2^30", FILE, l2_head(layers=1 << 30)), ("L03d heads 0", FILE, l2_head(heads=0)),

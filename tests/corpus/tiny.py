@@ -107,6 +107,7 @@ def write_folder(path):
 # ---- GGUF ----------------------------------------------------------------------------------------
 
 U8, U32, F32, BOOL, STRING, ARRAY, I32 = 0, 4, 6, 7, 8, 9, 5
+NUMBERS = {U8: "<B", 1: "<b", 2: "<H", 3: "<h", U32: "<I", I32: "<i", F32: "<f", BOOL: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 
 
 def gguf_string(s):
@@ -120,7 +121,7 @@ def gguf_value(kind, value):
     if kind == ARRAY:
         of, items = value
         return struct.pack("<IQ", of, len(items)) + b"".join(gguf_value(of, v) for v in items)
-    return struct.pack({U8: "<B", U32: "<I", F32: "<f", BOOL: "<?", I32: "<i"}[kind], value)
+    return struct.pack(NUMBERS[kind], value)
 
 
 def gguf_keys():
@@ -158,7 +159,7 @@ def gguf_tensors():
     return out
 
 
-def gguf(keys=None, tensors=None, version=3, n_keys=None, n_tensors=None, offsets=None):
+def gguf(keys=None, tensors=None, version=3, n_keys=None, n_tensors=None, offsets=None, align=32):
     keys = gguf_keys() if keys is None else keys
     tensors = gguf_tensors() if tensors is None else tensors
     out = b"GGUF" + struct.pack("<IQQ", version, len(tensors) if n_tensors is None else n_tensors,
@@ -170,9 +171,9 @@ def gguf(keys=None, tensors=None, version=3, n_keys=None, n_tensors=None, offset
     for i, (name, dims, kind, raw) in enumerate(tensors):
         place = (offsets or {}).get(i, at)
         out += gguf_string(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, place)
-        data += raw + bytes(-len(raw) % 32)
+        data += raw + bytes(-len(raw) % align)
         at = len(data)
-    return out + bytes(-len(out) % 32) + data
+    return out + bytes(-len(out) % align) + data
 
 
 # ---- llama2.c ------------------------------------------------------------------------------------
@@ -185,7 +186,8 @@ def llama2c(header=None, shape=(HIDDEN, FF, LAYERS, HEADS, KV_HEADS, LLAMA2C_VOC
     rng = random.Random(9)
     hidden, ff, layers, heads, kv_heads, vocab, positions = shape
     kv = kv_heads * (hidden // heads)
-    n = (vocab * hidden + layers * hidden + layers * hidden * (2 * hidden + 2 * kv) +
+    tied, vocab = vocab > 0, abs(vocab)
+    n = (vocab * hidden * (1 if tied else 2) + layers * hidden + layers * hidden * (2 * hidden + 2 * kv) +
          layers * hidden + layers * 3 * hidden * ff + hidden + positions * (hidden // heads))
     return struct.pack("<7i", *(header or shape)) + struct.pack(
         f"<{n}f", *(rng.uniform(-0.2, 0.2) for _ in range(n)))

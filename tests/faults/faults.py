@@ -134,25 +134,34 @@ def every_call_on_places_fails_once(m):
 
 @test
 def killed_conversions_leave_no_half_file(m):
-    out, old = m.folder / "killed.mote", m.good.read_bytes()
-    args = [MOTE, "convert", str(m.hub), "-o", str(out), "-q", "--type", "f32", "--force"]
-    begin = time.monotonic()
-    subprocess.run(args, check=True)
-    whole, new = time.monotonic() - begin, out.read_bytes()
+    """Of two models one is converted over the other's file or where there is none: after a kill there is the
+    whole old file, the whole new one, or none."""
+    out = m.folder / "killed.mote"
+    ways = [[MOTE, "convert", str(source), "-o", str(out), "-q", "--type", "f32", "--force"]
+            for source in (m.hub, m.gguf)]
+    files, whole = [], 0.0
+    for args in ways:
+        begin = time.monotonic()
+        subprocess.run(args, check=True)
+        whole = max(whole, time.monotonic() - begin)
+        files.append(out.read_bytes())
+    assert files[0] != files[1], "the two cannot be told apart"
     counts = {"old": 0, "new": 0, "none": 0}
     for i in range(1000 if EVERY else 25):
-        keep = i % 2
+        way, keep = numbers.randrange(2), i % 2
+        new, old = files[way], files[1 - way] if keep else None
         out.unlink(missing_ok=True)
         if keep:
             out.write_bytes(old)
-        p = subprocess.Popen(args, stderr=subprocess.DEVNULL)
+        p = subprocess.Popen(ways[way], stderr=subprocess.DEVNULL)
         time.sleep(numbers.uniform(0, 1.5 * whole))
         p.send_signal(numbers.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
         code = p.wait(60)
         # Before main has begun, the other signals end a process as they end any.
         assert code in (0, 130, 143, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT), f"exit {code}"
         got = out.read_bytes() if out.exists() else None
-        assert got in ((old, new) if keep else (None, new)), f"round {i}: another file of {len(got or b'')}"
+        assert got in (old, new), f"round {i}: another file of {len(got or b'')}"
+        assert code != 0 or got == new, f"round {i}: exit 0 and the old file"
         counts["none" if got is None else "new" if got == new else "old"] += 1
         left = [f for f in os.listdir(m.folder) if f.startswith(".mote-")]
         for f in left:  # only a kill that cannot be caught may leave one, where files have no nameless form

@@ -243,3 +243,27 @@ TEST(offsets_after_normalizers)
         free(s.data);
     }
 }
+
+/* Ids that the text does not have are skipped, up to 64 of them; then no more are looked for. */
+TEST(offsets_of_ids_of_another_text)
+{
+    small s;
+    json[0] = 0;
+    add("%s", SPM("\"unk_token\":\"<unk>\",\"fuse_unk\":true"));
+    add("},\"merges\":[\"\\u2581 a\"]},\"added_tokens\":[" ADDED("1", "<s>", "") "]}");
+    REQUIRE(small_open(&s, json));
+    for (size_t lost = 0; lost <= 70; lost++) {
+        int32_t ids[80];
+        mote_span spans[80];
+        mote_error err;
+        size_t room = mote_encode_scratch_bytes(s.t, 80);
+        void *scratch = malloc(room);
+        for (size_t i = 0; i < lost; i++)
+            ids[i] = 4; /* b */
+        ids[lost] = 5;  /* a with its blank */
+        REQUIRE(!mote_token_spans(s.t, "a", 1, 0, ids, lost + 1, spans, scratch, room, &err));
+        CHECK(spans[lost].begin == 0 && spans[lost].end == (lost <= 64 ? 1u : 0u));
+        free(scratch);
+    }
+    free(s.data);
+}

@@ -104,3 +104,32 @@ TEST(ids_beyond_the_vocabulary_are_no_bytes)
     CHECK(memcmp(out, "a\xef\xbf\xbd\x61", 5) == 0);
     free(s.data);
 }
+
+/* What is added to texts when a file does not say so. */
+TEST(models_have_their_own_additions_to_texts)
+{
+    static const struct {
+        const char *model, *pre;
+        bool bos, eos, sep, prefix;
+    } rows[] = {
+        {"gpt2", "gpt-2", false, false, false, false},
+        {"gpt2", "no such", false, false, false, false},
+        {"gpt2", NULL, false, false, false, false},
+        {"gpt2", "llama-bpe", true, false, false, false},
+        {"gpt2", "tekken", true, false, false, false},
+        {"gpt2", "roberta-bpe", false, false, true, false},
+        {"gpt2", "qwen2", false, false, false, false},
+        {"llama", NULL, true, false, false, true},
+        {"llama", "roberta-bpe", true, false, false, true},
+        {"t5", NULL, false, true, false, false},
+        {"t5", "llama-bpe", false, true, false, false},
+        {"bert", NULL, true, false, true, false},
+        {"bert", "gpt-2", true, false, true, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tok_vocab v = {.model = rows[i].model, .pre = rows[i].pre};
+        tok_vocab_defaults(&v);
+        CHECK(v.add_bos == rows[i].bos && v.add_eos == rows[i].eos && v.add_sep == rows[i].sep);
+        CHECK(v.add_space_prefix == rows[i].prefix && v.lower && v.strip_marks);
+    }
+}

@@ -113,7 +113,7 @@ TEST(bad_states_are_refused)
  * looked at; those of the ids too. */
 TEST(sealed_states_with_odd_fields_are_refused)
 {
-    static const uint32_t odd[] = {0, 1, 2, 36, 38, 97, 0x7fffffff, 0x80000000, 0xffffffff};
+    static const uint32_t odd[] = {0, 1, 2, 36, 38, 79, 80, 97, 0x7fffffff, 0x80000000, 0xffffffff};
     enum { CRC_AT = 16, WORDS = 64 / 4 };
     tiny_opts to = tiny_defaults();
     tiny_model t;

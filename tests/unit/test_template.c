@@ -1,87 +1,8 @@
 /* test_template.c: chat templates: what they give (as Jinja does), what of it is untrusted, and
- * that hostile ones end soon. The expected texts are those of Jinja2 3.1 with the settings that
- * transformers uses. */
-#include "include/mote.h"
-#include "tests/unit/test.h"
-
-enum { MEMORY = 1 << 20 };
-
-/* ---- variables ------------------------------------------------------------------------------ */
-
-static mote_text text_of(const char *s) { return (mote_text){s, strlen(s)}; }
-
-static mote_value string(const char *s)
-{
-    return (mote_value){.kind = MOTE_VALUE_STRING, .as.string = text_of(s)};
-}
-
-static mote_value untrusted(const char *s)
-{
-    mote_value v = string(s);
-    v.untrusted = true;
-    return v;
-}
-
-static mote_value whole(int64_t i) { return (mote_value){.kind = MOTE_VALUE_INT, .as.integer = i}; }
-
-static mote_value list(const mote_value *items, size_t n)
-{
-    return (mote_value){.kind = MOTE_VALUE_LIST, .as.list = {items, n}};
-}
-
-static mote_value dict(const mote_member *members, size_t n)
-{
-    return (mote_value){.kind = MOTE_VALUE_DICT, .as.dict = {members, n}};
-}
-
-typedef struct variables {
-    mote_member user[2], assistant[2], d[3], all[12];
-    mote_value messages[2], numbers[3], words[3], top;
-} variables;
-
-static void make_variables(variables *v)
-{
-    size_t n = 0;
-    v->user[0] = (mote_member){text_of("role"), string("user")};
-    v->user[1] = (mote_member){text_of("content"), untrusted("Hi <|im_end|>")};
-    v->assistant[0] = (mote_member){text_of("role"), string("assistant")};
-    v->assistant[1] = (mote_member){text_of("content"), untrusted("it's \"ok\"\n")};
-    v->messages[0] = dict(v->user, 2);
-    v->messages[1] = dict(v->assistant, 2);
-    for (int i = 0; i < 3; i++)
-        v->numbers[i] = whole((i + 2) % 3 + 1); /* 3 1 2 */
-    v->words[0] = string("apple");
-    v->words[1] = string("Banana");
-    v->words[2] = string("apple");
-    v->d[0] = (mote_member){text_of("b"), whole(1)};
-    v->d[1] = (mote_member){text_of("a"), (mote_value){.kind = MOTE_VALUE_NONE}};
-    v->d[2] =
-        (mote_member){text_of("c"), (mote_value){.kind = MOTE_VALUE_BOOL, .as.boolean = true}};
-    v->all[n++] = (mote_member){text_of("messages"), list(v->messages, 2)};
-    v->all[n++] = (mote_member){text_of("l"), list(v->numbers, 3)};
-    v->all[n++] = (mote_member){text_of("w"), list(v->words, 3)};
-    v->all[n] = (mote_member){text_of("d"), dict(v->d, 3)};
-    v->all[n++].value.untrusted = true; /* its keys */
-    v->all[n++] = (mote_member){text_of("n"), whole(7)};
-    v->all[n++] = (mote_member){text_of("s"), string("h\xc3\xa9llo w\xc3\xb6rld")};
-    v->all[n++] = (mote_member){text_of("u"), untrusted("<|im_end|>")};
-    v->all[n++] = (mote_member){text_of("ws"), untrusted(" \t x \n")};
-    v->all[n++] =
-        (mote_member){text_of("t"), (mote_value){.kind = MOTE_VALUE_BOOL, .as.boolean = true}};
-    v->all[n++] = (mote_member){text_of("z"), (mote_value){.kind = MOTE_VALUE_NONE}};
-    v->all[n++] =
-        (mote_member){text_of("f"), (mote_value){.kind = MOTE_VALUE_FLOAT, .as.number = 2.5}};
-    v->top = dict(v->all, n);
-}
-
-static mote_status render(mote_rendered *out, const char *source, size_t bytes, size_t mem_bytes,
-                          void *mem, mote_error *err)
-{
-    variables v;
-    make_variables(&v);
-    return mote_template_render(out, (mote_text){source, bytes}, &v.top, 1736942400, mem, mem_bytes,
-                                err);
-}
+ * that hostile ones end soon. test_template_rows.c has more of the language, test_template_bounds.c
+ * what is refused. The expected texts are those of Jinja2 3.1 with the settings that transformers
+ * uses. */
+#include "tests/unit/templates.h"
 
 /* ---- the language --------------------------------------------------------------------------- */
 
@@ -215,24 +136,11 @@ static const struct {
     {"{{ strftime_now('%d %B %Y %H:%M %a %-d') }}", "15 January 2025 12:00 Wed 15"},
 };
 
-static bool gives(const char *source, const char *expected, void *mem)
-{
-    mote_rendered out;
-    mote_error err = {0};
-    mote_status s = render(&out, source, strlen(source), MEMORY, mem, &err);
-    bool ok =
-        !s && out.text.bytes == strlen(expected) && !memcmp(out.text.ptr, expected, out.text.bytes);
-    if (!ok)
-        printf("  %s\n  gave %d %s %s: %.*s\n", source, (int)s, err.name, s ? err.what : "",
-               s ? 0 : (int)out.text.bytes, out.text.ptr);
-    return ok;
-}
-
 TEST(templates_give_what_jinja_gives)
 {
-    void *mem = malloc(MEMORY);
+    void *mem = malloc(TEMPLATE_MEMORY);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        CHECK(gives(rows[i].source, rows[i].expected, mem));
+        CHECK(test_gives(rows[i].source, rows[i].expected, mem));
     free(mem);
 }
 
@@ -278,11 +186,12 @@ TEST(template_failures_have_a_kind_and_a_line)
         {"{# x", "line 1", "", MOTE_ERR_FILE},
         {"{% break %}", "line 1", "", MOTE_ERR_FILE},
     };
-    void *mem = malloc(MEMORY);
+    void *mem = malloc(TEMPLATE_MEMORY);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         mote_rendered out;
         mote_error err = {0};
-        mote_status s = render(&out, bad[i].source, strlen(bad[i].source), MEMORY, mem, &err);
+        mote_status s =
+            test_render(&out, bad[i].source, strlen(bad[i].source), TEMPLATE_MEMORY, mem, &err);
         bool ok = s == bad[i].status && err.status == s && !strcmp(err.name, bad[i].name) &&
                   out.text.bytes == strlen(bad[i].message) &&
                   !memcmp(out.text.ptr ? out.text.ptr : "", bad[i].message, out.text.bytes);
@@ -295,8 +204,8 @@ TEST(template_failures_have_a_kind_and_a_line)
 /* A filter that is not known only matters where it is reached. */
 TEST(unknown_filters_in_dead_branches_do_no_harm)
 {
-    void *mem = malloc(MEMORY);
-    CHECK(gives("{% if z %}{{ s|nosuch(1) }}{% endif %}ok", "ok", mem));
+    void *mem = malloc(TEMPLATE_MEMORY);
+    CHECK(test_gives("{% if z %}{{ s|nosuch(1) }}{% endif %}ok", "ok", mem));
     free(mem);
 }
 
@@ -335,12 +244,12 @@ TEST(template_tells_what_is_untrusted)
         {"-{{ d.keys()|join }}-{{ (d|dictsort)[0][0] }}", {{1, 4}, {5, 6}}, 2},
         {"-{{ (d.items()|first)[0] }}{{ d.b }}", {{1, 2}}, 1},
     };
-    void *mem = malloc(MEMORY);
+    void *mem = malloc(TEMPLATE_MEMORY);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mote_rendered out;
         mote_error err = {0};
         const char *source = cases[i].source;
-        bool ok = !render(&out, source, strlen(source), MEMORY, mem, &err) &&
+        bool ok = !test_render(&out, source, strlen(source), TEMPLATE_MEMORY, mem, &err) &&
                   out.n_untrusted == cases[i].n &&
                   !memcmp(out.untrusted, cases[i].spans, cases[i].n * sizeof(mote_span));
         if (!CHECK(ok))
@@ -366,11 +275,12 @@ TEST(hostile_templates_end)
         "{{ 'a'.zfill(10**15) }}",
         "{{ 10**10**10 }}",
     };
-    void *mem = malloc(MEMORY);
+    void *mem = malloc(TEMPLATE_MEMORY);
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         mote_rendered out;
         mote_error err = {0};
-        mote_status s = render(&out, sources[i], strlen(sources[i]), MEMORY, mem, &err);
+        mote_status s =
+            test_render(&out, sources[i], strlen(sources[i]), TEMPLATE_MEMORY, mem, &err);
         CHECK(s == MOTE_ERR_LIMIT || s == MOTE_ERR_MEMORY || s == MOTE_ERR_UNSUPPORTED);
     }
     free(mem);
@@ -383,7 +293,7 @@ TEST(deep_nesting_is_refused)
         "1 if 1 if ", "1+", "1<",  "1 and ", "d[", "d|first("};
     enum { TIMES = 20000 };
     char *source = malloc(16 * TIMES);
-    void *mem = malloc(MEMORY);
+    void *mem = malloc(TEMPLATE_MEMORY);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t n = 3, part = strlen(parts[i]);
         mote_rendered out;
@@ -391,7 +301,7 @@ TEST(deep_nesting_is_refused)
         memcpy(source, "{{ ", 3);
         for (int k = 0; k < TIMES; k++, n += part)
             memcpy(source + n, parts[i], part);
-        CHECK(render(&out, source, n, MEMORY, mem, &err) != MOTE_OK);
+        CHECK(test_render(&out, source, n, TEMPLATE_MEMORY, mem, &err) != MOTE_OK);
     }
     free(source);
     free(mem);
@@ -403,7 +313,7 @@ TEST(damaged_templates_do_no_harm)
 {
     static const char bytes[] = "{}%#-()[]|.'\"\\ 0a\x80\xff";
     uint64_t state = 1;
-    char *mem = malloc(MEMORY);
+    char *mem = malloc(TEMPLATE_MEMORY);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         size_t n = strlen(rows[i].source);
         for (size_t cut = 0; cut < n; cut++) {
@@ -413,9 +323,9 @@ TEST(damaged_templates_do_no_harm)
             memcpy(part, rows[i].source, cut + 1);
             memcpy(copy, rows[i].source, n);
             copy[cut] = bytes[test_random(&state) % (sizeof bytes - 1)];
-            render(&out, part, cut + 1, 1 << 17, mem, &err);
-            render(&out, copy, n, 1 << 17, mem + test_random(&state) % 8, &err);
-            mote_status s = render(&out, rows[i].source, n, 600 * cut, mem, &err);
+            test_render(&out, part, cut + 1, 1 << 17, mem, &err);
+            test_render(&out, copy, n, 1 << 17, mem + test_random(&state) % 8, &err);
+            mote_status s = test_render(&out, rows[i].source, n, 600 * cut, mem, &err);
             CHECK(s == MOTE_OK || s == MOTE_ERR_MEMORY);
             free(part);
             free(copy);

@@ -304,7 +304,7 @@ static int32_t find_id(const gguf *g, const char *key, uint64_t n_vocab, bool *o
     const gguf_value *v = gguf_find(g, key);
     if (!v || (is_number(v) && v->number == -1))
         return -1;
-    if (!is_number(v) || !(v->number >= 0 && v->number < (double)n_vocab))
+    if (!is_number(v) || is_real(v) || !(v->number >= 0 && v->number < (double)n_vocab))
         *ok = false;
     return *ok ? (int32_t)v->number : -1;
 }
