@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Picks the good texts and sets some aside: texts.py FOLDER writes FOLDER/train.txt and held.txt (one text after
+another, a line <|endoftext|> between), and prints what was left out and why.
+
+A text is cut before its first repetition and at the end of a sentence; it is good if enough is left, in English
+letters, and little of it was in a text before."""
+import json
+import pathlib
+import re
+import sys
+import zlib
+
+END = "<|endoftext|>"
+LEAST_STORY, LEAST_ANSWER = 60, 15  # words
+N_GRAM = 8
+MOST_KNOWN = 0.2   # share of its n-grams that other texts had
+HELD_OF = 50       # one text of so many is set aside
+
+WORD = re.compile(r"[A-Za-z']+")
+SENTENCE_END = re.compile(r'[.!?]["\']?(?=\s|$)')
+PLAIN = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "\u2026": "..."}
+
+
+def clean(text):
+    for odd, plain in PLAIN.items():
+        text = text.replace(odd, plain)
+    text = re.sub(r"[*_#`]+", "", text)
+    text = re.sub(r"[ \t]+", " ", text)
+    return re.sub(r" ?\n\s*", "\n", text).strip().strip('"').strip()
+
+
+def before_repetition(text):
+    """Up to where words of the text come a second time in a row, or N_GRAM words anywhere."""
+    places = [(m.start(), m.group().lower()) for m in WORD.finditer(text)]
+    seen = set()
+    for i in range(len(places)):
+        word = [w for _, w in places[i:i + N_GRAM]]
+        if len(word) >= 3 and word[0] == word[1] == word[2]:
+            return text[:places[i][0]]
+        if len(word) == N_GRAM:
+            if tuple(word) in seen:
+                return text[:places[i][0]]
+            seen.add(tuple(word))
+    return text
+
+
+def whole_sentences(text):
+    ends = [m.end() for m in SENTENCE_END.finditer(text)]
+    return text[:ends[-1]] if ends else ""
+
+
+class Picker:
+    """Texts in order: whether one is good depends on those before."""
+
+    def __init__(self):
+        self.known, self.left_out = set(), {}
+
+    def _refuse(self, why):
+        self.left_out[why] = self.left_out.get(why, 0) + 1
+
+    def pick(self, row):
+        """The good part, or None."""
+        text = whole_sentences(before_repetition(clean(row["text"])))
+        found = WORD.findall(text.lower())
+        if len(found) < (LEAST_ANSWER if row["question"] else LEAST_STORY):
+            return self._refuse("too short, or repeats itself")
+        if not text.isascii() or re.search(r"https?:|[\[\]{}<>|\\=]|\d{3}", text):
+            return self._refuse("not plain English")
+        if len(set(found)) < 0.35 * len(found):
+            return self._refuse("few words")
+        if re.search(r"\b(as an ai|language model|the story (ends|ended|is about))\b", text.lower()):
+            return self._refuse("talks about itself")
+        grams = {zlib.crc32(" ".join(found[i:i + N_GRAM]).encode()) for i in range(len(found) - N_GRAM + 1)}
+        if grams and len(grams & self.known) > MOST_KNOWN * len(grams):
+            return self._refuse("known already")
+        self.known |= grams
+        return f"Question: {row['question']}\nAnswer: {text}" if row["question"] else text
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder, picker = pathlib.Path(sys.argv[1]), Picker()
+    counts = {"train": [0, 0], "held": [0, 0]}
+    with open(folder / "texts.jsonl", encoding="utf-8") as rows, open(folder / "train.txt", "w") as train, \
+            open(folder / "held.txt", "w") as held:
+        for line in rows:
+            row = json.loads(line)
+            text = picker.pick(row)
+            if text is None:
+                continue
+            name, out = ("held", held) if row["i"] % HELD_OF == 0 else ("train", train)
+            out.write(f"{text}\n{END}\n")
+            counts[name][0] += 1
+            counts[name][1] += len(text)
+    for name, (n, n_bytes) in counts.items():
+        print(f"{name}: {n} texts, {n_bytes / 1e6:.2f} MB")
+    for why, n in sorted(picker.left_out.items()):
+        print(f"left out, {why}: {n}")
+
+
+if __name__ == "__main__":
+    main()
