@@ -233,6 +233,8 @@ static int unknown(const char *name)
     const char *near = cli_nearest(name, names);
     if (near)
         return cli_error(EXIT_USAGE, name, "no such command; the nearest is %s", near);
+    if (access(name, F_OK) == 0)
+        return cli_error(EXIT_USAGE, name, "a command comes first: mote run, convert or info");
     return cli_error(EXIT_USAGE, name, "no such command; mote help lists them");
 }
 

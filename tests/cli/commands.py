@@ -36,6 +36,7 @@ def usage_errors(m):
     refused(2, "no command")
     refused(2, "the nearest is run", "rnu")
     refused(2, "mote help lists them", "frobnicate")
+    refused(2, "a command comes first", m.good, "-p", "a")
     refused(2, "no file given", "run")
     refused(2, "--temp", "run", m.good, "--tmep", "1")
     refused(2, "--repeat-penalty", "run", m.good, "--repeat-penality", "1")
