@@ -127,6 +127,8 @@ TIKTOKEN = [
     ("K11b added id huge", FILE, decoder(lambda d: d.update({"400000": {"content": "x"}}))), ("K11c added id no number", FILE, decoder(lambda d: d.update(x={"content": "x"}))),
     ("K11d added without content", FILE, decoder(lambda d: d.update({"261": {}}))), ("K11e added empty", FILE, decoder(lambda d: d.update({"261": {"content": ""}}))),
     ("K11f added twice", FILE, decoder(lambda d: d.update({"0261": {"content": "x"}}))), ("K11g added with lstrip", UNSUPPORTED, decoder(lambda d: d["261"].update(lstrip=True))),
+    ("K11h added with rstrip", UNSUPPORTED, decoder(lambda d: d["261"].update(rstrip=True))),
+    ("K11i added with single_word", UNSUPPORTED, decoder(lambda d: d["261"].update(single_word=True))),
     ("K13 control tokens in descending order fill the rows", TAKEN, tiktoken(lambda lines: None, config=lambda c: c.update(
         added_tokens_decoder=dict(reversed(c["added_tokens_decoder"].items()))))),
     ("K12 a web page", FILE, tiktoken(lambda lines: b"<!DOCTYPE html><html>")), ("K12b an LFS pointer", FILE, tiktoken(lambda lines: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")),

@@ -86,6 +86,30 @@ TEST(tokenizer_unigram)
     free(s.data);
 }
 
+/* Unknown ones behind a known one, byte by byte; 3 is byte 0. */
+TEST(tokenizer_unigram_of_bytes)
+{
+    static char json[8192];
+    size_t n = (size_t)snprintf(
+        json, sizeof json,
+        "{\"normalizer\":null,\"pre_tokenizer\":" METASPACE ",\"decoder\":{\"type\":\"Sequence\","
+        "\"decoders\":[{\"type\":\"ByteFallback\"}," METASPACE "]},\"post_processor\":null,"
+        "\"model\":{\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[[\"<unk>\",0],[\"\\u2581\",-2],"
+        "[\"a\",-3]");
+    for (unsigned b = 0; b < 256; b++)
+        n += (size_t)snprintf(json + n, sizeof json - n, ",[\"<0x%02X>\",-9]", b);
+    snprintf(json + n, sizeof json - n, "]}}");
+    small s;
+    REQUIRE(small_open(&s, json));
+    CHECK(gives(&s,
+                "aa\xc3\xa9"
+                "a\xc3\xa9",
+                "1 2 2 198 172 2 198 172",
+                "aa\xc3\xa9"
+                "a\xc3\xa9"));
+    free(s.data);
+}
+
 TEST(tokenizer_normalisers_that_are_refused)
 {
     char path[500];
