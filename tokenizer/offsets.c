@@ -331,7 +331,7 @@ static void go_back(cursor *c, const cursor *before)
 static bool try_match(cursor *c, mote_text piece, mote_span *span)
 {
     cursor before = *c;
-    mote_span found;
+    mote_span found = *span; /* stays for blanks that were put in at the end */
     bool fits = match(c, piece, &found);
     if (fits)
         *span = found;

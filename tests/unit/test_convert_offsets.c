@@ -195,6 +195,9 @@ TEST(offsets_of_wrong_ids)
         for (size_t i = 0; i < 200; i++)
             REQUIRE(spans[i].begin <= spans[i].end && spans[i].end <= strlen(text));
     }
+    ids[0] = 4, ids[1] = 1; /* a with its blank, and one blank more than there is */
+    REQUIRE(!mote_token_spans(s.t, "a", 1, 0, ids, 2, spans, scratch, room, &err));
+    CHECK(spans[0].begin == 0 && spans[0].end == 1 && spans[1].begin == 1 && spans[1].end == 1);
     free(scratch);
     free(s.data);
 }
