@@ -243,7 +243,7 @@ static void draw_curves(cli_out *out, const char *label, const double *const *cu
     svg_ticks_x(out, &at, CURVE_TOP, CURVE_BOTTOM);
     svg_label(out, CURVE_RIGHT, CURVE_BOTTOM + 29, "end", "dim", "layer");
     for (size_t c = 0; c < n_curves; c++) {
-        char class[8];
+        char class[24];
         snprintf(class, sizeof class, "s%zu", c);
         svg_curve(out, &at, &y, curves[c], n, class);
         for (size_t i = 0; n == 1 && i < n; i++) /* a line of one point cannot be seen */
