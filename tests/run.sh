@@ -90,7 +90,7 @@ suites() {
         echo "suite lint tests/lint.sh $build"
         ;;
     golden) goldens ;;
-    corpus) echo "script tests/corpus/run.py" ;;
+    corpus) echo "script tests/corpus/run.py --all" ;;
     faults) echo "script tests/faults/faults.py --all" ;;
     *)
         echo "tests/run.sh: no such set of suites: $what" >&2
