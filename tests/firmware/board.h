@@ -3,6 +3,7 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 int board_semihost(int op, const void *block);
@@ -15,6 +16,17 @@ static inline _Noreturn void board_exit(int code)
     board_semihost(0x20, block);
     for (;;)
         continue;
+}
+
+/* Ends the program where it is not as expected. */
+static inline void board_expect(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    board_put("FAIL ");
+    board_put(what);
+    board_put("\n");
+    board_exit(1);
 }
 
 /* Instructions between the two calls, by an emulator that takes a fixed time for each. */

@@ -50,13 +50,14 @@ static void numbers(float *x, size_t n, uint32_t most)
         x[i] = number(most);
 }
 
-/* Codes and, every `step` bytes a row of 16, halves. */
+/* Codes from `least` to 127. */
 static void codes_of(void *to, size_t n, int least)
 {
     for (size_t i = 0; i < n; i++)
         ((int8_t *)to)[i] = (int8_t)(least + (int)roll((uint32_t)(128 - least)));
 }
 
+/* Scales between 2^-11 and 1. */
 static void halves_of(void *to, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -72,12 +73,7 @@ static void compare(const char *what)
     bool same = !memcmp(&m.got, &m.want, sizeof m.got);
     memset(&m.got, 0x55, sizeof m.got);
     memset(&m.want, 0x55, sizeof m.want);
-    if (same)
-        return;
-    board_put("FAIL ");
-    board_put(what);
-    board_put("\n");
-    board_exit(1);
+    board_expect(same, what);
 }
 
 static void products(enum mote_type type, size_t k, uint32_t group)

@@ -33,16 +33,6 @@ static void put_number(const char *name, uint64_t n, unsigned base)
     board_put(at);
 }
 
-static void expect(bool ok, const char *what)
-{
-    if (ok)
-        return;
-    board_put("FAIL ");
-    board_put(what);
-    board_put("\n");
-    board_exit(1);
-}
-
 /* ---- stack ---------------------------------------------------------------------------------- */
 
 __attribute__((noinline)) static void paint_stack(void)
@@ -112,7 +102,7 @@ static uint64_t hash_floats(uint64_t hash, const float *x, size_t n)
 static void show(mote_decoder *decoder, int32_t id)
 {
     char piece[80];
-    expect(mote_decode_max_bytes(decoder->tokenizer) < sizeof piece, "room for a piece");
+    board_expect(mote_decode_max_bytes(decoder->tokenizer) < sizeof piece, "room for a piece");
     piece[mote_decoder_push(decoder, id, piece)] = 0;
     board_put(piece);
 }
@@ -134,7 +124,7 @@ static void run_tokens(device *d)
         last = board_count_end();
         first = i ? first : last;
         sum += last;
-        expect(!s, "mote_forward");
+        board_expect(!s, "mote_forward");
         const float *logits = mote_session_logits(d->session, 0);
         hash = hash_floats(hash, logits, info.n_vocab);
         row.token = mote_argmax(logits, info.n_vocab);
@@ -177,25 +167,26 @@ static void generate(device *d)
     mote_sampler *sampler;
     mote_sampler_opts so;
     uint8_t *free_from = arena + ARENA_BYTES - 4096;
-    expect(need <= (size_t)(arena + ARENA_BYTES - (uint8_t *)d->session), "room to encode");
-    expect(!mote_encode(d->tokenizer, text, bytes, MOTE_ENCODE_ADD_SPECIAL, NULL, 0, ids, 64, &n,
-                        d->session, need, NULL),
-           "mote_encode");
+    board_expect(need <= (size_t)(arena + ARENA_BYTES - (uint8_t *)d->session), "room to encode");
+    board_expect(!mote_encode(d->tokenizer, text, bytes, MOTE_ENCODE_ADD_SPECIAL, NULL, 0, ids, 64,
+                              &n, d->session, need, NULL),
+                 "mote_encode");
     put_number("encoded", hash_floats(0xcbf29ce484222325u, (const float *)(const void *)ids, n),
                16);
-    expect(!start(d, ARENA_BYTES - 4096, 64), "start again");
+    board_expect(!start(d, ARENA_BYTES - 4096, 64), "start again");
     mote_sampler_defaults(&so);
     so.seed = 1;
-    expect(mote_sampler_bytes(512, &so, NULL) <= 4096, "room for the sampler");
-    expect(!mote_sampler_init(&sampler, free_from, 4096, d->model, &so, NULL), "mote_sampler_init");
+    board_expect(mote_sampler_bytes(512, &so, NULL) <= 4096, "room for the sampler");
+    board_expect(!mote_sampler_init(&sampler, free_from, 4096, d->model, &so, NULL),
+                 "mote_sampler_init");
     const mote_generate_opts o = {.ids = ids,
                                   .n_ids = n,
                                   .max_tokens = SIZE_MAX,
                                   .sampler = sampler,
                                   .token = hear,
                                   .user = &h};
-    expect(!mote_generate(d->session, &o, &finish, NULL), "mote_generate");
-    expect(finish == MOTE_FINISH_CALLER && h.n == 16, "sixteen tokens");
+    board_expect(!mote_generate(d->session, &o, &finish, NULL), "mote_generate");
+    board_expect(finish == MOTE_FINISH_CALLER && h.n == 16, "sixteen tokens");
     put_number("sampled", hash_floats(0xcbf29ce484222325u, (const float *)(const void *)h.ids, 16),
                16);
 }
@@ -210,11 +201,12 @@ static void refuse_calls(device *d)
     mote_error err;
     mote_row row = {-1, mote_session_length(d->session), d->session, true};
     mote_generate_opts o = {.ids = ids, .n_ids = 65, .max_tokens = 1};
-    expect(mote_generate(d->session, &o, &finish, &err) == MOTE_ERR_LIMIT, "a long prompt");
-    expect(mote_forward(d->session, &row, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT, "token -1");
+    board_expect(mote_generate(d->session, &o, &finish, &err) == MOTE_ERR_LIMIT, "a long prompt");
+    board_expect(mote_forward(d->session, &row, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT, "token -1");
     row.token = 1;
     row.pos = 7777;
-    expect(mote_forward(d->session, &row, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT, "position 7777");
+    board_expect(mote_forward(d->session, &row, 1, NULL, NULL, &err) == MOTE_ERR_LIMIT,
+                 "position 7777");
 }
 
 /* With one bit wrong: the file's first FRONT bytes in RAM, n of them from `from` on. */
@@ -228,7 +220,7 @@ static void refuse_bits(size_t from, size_t n, size_t step)
         memcpy(&json, arena, 8);
         if (json < FRONT - 16 || json >= bytes) { /* else the index would be where no copy is */
             mote_status s = mote_image_open(&image, arena, bytes, NULL);
-            expect(s == MOTE_ERR_FILE || s == MOTE_ERR_UNSUPPORTED, "a bit is wrong");
+            board_expect(s == MOTE_ERR_FILE || s == MOTE_ERR_UNSUPPORTED, "a bit is wrong");
         }
         arena[at / 8] ^= (uint8_t)(1u << at % 8);
     }
@@ -242,27 +234,28 @@ static void refuse_files(void)
     size_t bytes = (size_t)(model_end - model_begin), n_taken = 0;
     for (size_t n = 0; n < bytes; n += 1 + n / 7)
         n_taken += mote_image_open(&image, model_begin, n, NULL) != MOTE_OK ? 0 : 1;
-    expect(n_taken == 0, "a file cut short");
+    board_expect(n_taken == 0, "a file cut short");
     memcpy(arena, model_begin, FRONT);
     uint64_t json;
     memcpy(&json, arena, 8);
-    expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_OK, "the header in RAM");
-    expect(8 + json + image.index->index_bytes < FRONT, "the index's place");
+    board_expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_OK, "the header in RAM");
+    board_expect(8 + json + image.index->index_bytes < FRONT, "the index's place");
     refuse_bits(0, 9, 1); /* the header's length, its first brace */
     refuse_bits(8 + (size_t)json, image.index->index_bytes, 29);
     arena[8 + json + 8] ^= 2;
-    expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_ERR_UNSUPPORTED, "another version");
+    board_expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_ERR_UNSUPPORTED,
+                 "another version");
     arena[8 + json] ^= 1;
-    expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_ERR_FILE, "another magic");
+    board_expect(mote_image_open(&image, arena, bytes, NULL) == MOTE_ERR_FILE, "another magic");
 }
 
 static void check_arena(device *d)
 {
     size_t used = d->used;
-    expect(used + GUARD <= ARENA_BYTES, "room for the guard");
-    expect(start(d, used - 1, N_CTX) == MOTE_ERR_MEMORY, "one byte less");
+    board_expect(used + GUARD <= ARENA_BYTES, "room for the guard");
+    board_expect(start(d, used - 1, N_CTX) == MOTE_ERR_MEMORY, "one byte less");
     memset(arena, 0x5a, ARENA_BYTES);
-    expect(!start(d, used, N_CTX), "exactly enough");
+    board_expect(!start(d, used, N_CTX), "exactly enough");
 }
 
 int main(void)
@@ -277,7 +270,7 @@ int main(void)
     check_arena(&d);
     run_tokens(&d);
     for (size_t i = 0; i < GUARD; i++)
-        expect(arena[d.used + i] == 0x5a, "the guard behind the arena");
+        board_expect(arena[d.used + i] == 0x5a, "the guard behind the arena");
     put_number("arena", d.used, 10);
     generate(&d);
     refuse_calls(&d);

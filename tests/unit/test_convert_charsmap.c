@@ -2,7 +2,6 @@
  * map made here is converted, and texts become what the Hugging Face library (0.23.3) makes of
  * them: which characters are one cluster shows in that only the first of a short one is looked up.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -142,15 +141,7 @@ static void make_map(map *m)
 /* ---- the tokenizer: a token for each byte ---------------------------------------------------- */
 
 static char json[1 << 18];
-
-__attribute__((format(printf, 1, 2))) static void add(const char *format, ...)
-{
-    size_t n = strlen(json);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(json + n, sizeof json - n, format, args);
-    va_end(args);
-}
+#define add(...) small_add(json, sizeof json, __VA_ARGS__)
 
 static void add_base64(const uint8_t *p, size_t n)
 {

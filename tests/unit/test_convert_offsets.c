@@ -1,7 +1,6 @@
 /* Where in a text its ids come from (tokenizer/offsets.c), for every kind of tokenizer, as the
  * Hugging Face library has it but for characters of which an id has a part. Real tokenizers against
  * that library: tests/golden/offsets.py. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +36,7 @@ static bool places(const small *s, const char *text, const char *want)
 }
 
 static char json[1 << 15];
-
-__attribute__((format(printf, 1, 2))) static void add(const char *format, ...)
-{
-    size_t n = strlen(json);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(json + n, sizeof json - n, format, args);
-    va_end(args);
-}
+#define add(...) small_add(json, sizeof json, __VA_ARGS__)
 
 #define ADDED(id, text, more)                                                                      \
     "{\"id\":" id ",\"content\":\"" text "\",\"special\":true,\"normalized\":false" more "}"

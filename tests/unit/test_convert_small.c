@@ -1,12 +1,22 @@
 /* test_convert_small.c: see test_convert_small.h. */
 #include "tests/unit/test_convert_small.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "tests/unit/test.h"
+
+void small_add(char *json, size_t cap, const char *format, ...)
+{
+    size_t n = strlen(json);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(json + n, cap - n, format, args);
+    va_end(args);
+}
 
 mote_status small_convert(const char *json, char path[500], mote_convert_error *err)
 {

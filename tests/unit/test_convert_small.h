@@ -13,6 +13,9 @@ typedef struct small {
     _Alignas(MOTE_ALIGN) char memory[1024];
 } small;
 
+/* Appends to a JSON text. */
+__attribute__((format(printf, 3, 4))) void small_add(char *json, size_t cap, const char *format,
+                                                     ...);
 /* A file of the tokenizer.json `json`, at path. */
 mote_status small_convert(const char *json, char path[500], mote_convert_error *err);
 /* The tokenizer of such a file; false: it is refused. */
