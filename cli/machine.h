@@ -16,7 +16,7 @@ typedef struct cli_speed {
 /* The kept figures for so many threads (0: the default) of this CPU and version of mote; false:
  * there are none. */
 bool cli_speed_read(cli_speed *s, uint32_t n_threads);
-/* Measures, in about two seconds, and keeps the figures. An exit code. */
+/* Measures, in about three seconds, and keeps the figures. An exit code. */
 int cli_speed_measure(cli_speed *s, uint32_t n_threads);
 /* Read, or else measured. */
 int cli_speed_get(cli_speed *s, uint32_t n_threads);
