@@ -319,6 +319,8 @@ typedef struct cli_ids {
 
 /* A whole file or stdin (path NULL). */
 int cli_read_text(cli_text *out, const char *path);
+/* What follows the last slash. */
+const char *cli_base_name(const char *path);
 /* The beginning of a file, at most cap - 1 bytes, terminated, without a word if it cannot be read;
  * its bytes. */
 size_t cli_read_small(const char *path, char *text, size_t cap);

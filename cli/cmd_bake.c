@@ -148,9 +148,8 @@ static int write_files(const bake *b)
 /* A name for C from the output's: letters, digits and _ of its base name. */
 static void name_array(bake *b)
 {
-    const char *base = strrchr(b->e.o->output, '/');
+    const char *base = cli_base_name(b->e.o->output);
     size_t n = 0;
-    base = base ? base + 1 : b->e.o->output;
     if (base[0] >= '0' && base[0] <= '9')
         b->name[n++] = '_';
     for (size_t i = 0; base[i] && base[i] != '.' && n < sizeof b->name - 1; i++) {

@@ -305,8 +305,7 @@ static void name_apart(bench *b, const cli_opts *o)
             has_twin[i] |= i != j && !strcmp(b->models[i].name, b->models[j].name) &&
                            !strcmp(b->models[i].type, b->models[j].type);
     for (size_t i = 0; i < b->n_models; i++) {
-        const char *path = i ? o->models[i - 1] : o->model, *slash = strrchr(path, '/');
-        const char *file = slash ? slash + 1 : path;
+        const char *file = cli_base_name(i ? o->models[i - 1] : o->model);
         if (has_twin[i])
             cli_escape(b->models[i].name, sizeof b->models[i].name, file, strlen(file));
     }

@@ -103,8 +103,9 @@ int cli_draft_plan(cli_source_plan *p)
     mote_convert_error err;
     uint32_t min_ctx = p->o->n_ctx ? (uint32_t)p->o->n_ctx : 32768;
     int code = 0;
-    p->n_types = kind && strstr(kind, "GGUF") ? CLI_PLAN_TYPES : CLI_PLAN_TYPES - 1;
-    p->n_types = p->end ? p->end : p->n_types;
+    p->n_types = p->end                         ? p->end
+                 : kind && strstr(kind, "GGUF") ? CLI_PLAN_TYPES
+                                                : CLI_PLAN_TYPES - 1;
     mote_status s = mote_convert_draft(&co, min_ctx, types + p->first, p->n_types - p->first,
                                        drafts + p->first, &err);
     if (s)

@@ -66,15 +66,17 @@ static void put_formula(const explain *x, const explain_layer *l, size_t stage, 
     const bool before = !strcmp(norms, "before") || !strcmp(norms, "both");
     const bool after = !strcmp(norms, "after") || !strcmp(norms, "both");
     const char *of_x = before ? "norm(x)" : "x",
-               *part = stage == EXPLAIN_STAGES - 1 ? "down h" : "O attended";
+               *part = stage + MOTE_STAGE_QUERIES == MOTE_STAGE_DOWN ? "down h" : "O attended";
     char text[200];
-    switch (stage) {
-    case 0:
+    switch (stage + MOTE_STAGE_QUERIES) {
+    case MOTE_STAGE_QUERIES:
         snprintf(text, sizeof text, "q, k, v = W %s%s", of_x,
                  x->is_encoder ? "" : "; positions turn q and k; k and v go into the cache");
         break;
-    case 1: snprintf(text, sizeof text, "for each head: softmax(q . keys) . values"); break;
-    case 3:
+    case MOTE_STAGE_ATTEND:
+        snprintf(text, sizeof text, "for each head: softmax(q . keys) . values");
+        break;
+    case MOTE_STAGE_HIDDEN:
         if (!strcmp(l->info.mlp, "plain"))
             snprintf(text, sizeof text, "h = act(up %s)", of_x);
         else

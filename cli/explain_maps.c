@@ -139,9 +139,8 @@ void explain_put_maps(const explain *x, cli_out *out)
     snprintf(
         text, sizeof text,
         "A row is a token that looks, a column one it looks at%s. The stronger the colour, the "
-        "more weight. A letter for each head "
-        "tells what has half of its weight: F the first token, P the one before, S itself. Open a "
-        "layer for larger maps.",
+        "more weight. A letter for each head tells what has half of its weight: F the first token, "
+        "P the one before, S itself. Open a layer for larger maps.",
         before);
     html_section(out, "Attention", text);
     html_section_end(out);

@@ -144,14 +144,13 @@ static bool refuse_near(const cli_registry *r, const char *name, int *code)
 bool cli_plan_known(const cli_opts *o, int *code)
 {
     cli_registry r;
-    const char *slash = strrchr(o->model, '/');
     *code = cli_registry_open(&r);
     if (*code)
         return true;
     const cli_known *k = cli_registry_find(&r, o->model);
     if (k)
         *code = cli_plan_source(o, k->label, k->config);
-    bool told = k || refuse_near(&r, slash ? slash + 1 : o->model, code);
+    bool told = k || refuse_near(&r, cli_base_name(o->model), code);
     cli_registry_close(&r);
     return told;
 }
