@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Picks the good texts and sets some aside: texts.py FOLDER writes FOLDER/train.txt and held.txt (one text after
-another, a line <|endoftext|> between), and prints what was left out and why.
+"""Picks the good texts and sets some aside: texts.py FOLDER reads FOLDER/*.jsonl (write.py), writes FOLDER/train.txt
+and held.txt (one text after another, a line <|endoftext|> between), and prints what was left out and why.
 
 A text is cut before its first repetition and at the end of a sentence; it is good if enough is left, in English
 letters, and little of it was in a text before."""
@@ -16,6 +16,8 @@ N_GRAM = 8
 MOST_KNOWN = 0.2   # share of its n-grams that other texts had
 HELD_OF = 50       # one text of so many is set aside
 
+GRIM = re.compile(r"\b(kill\w*|dead|death|dies?|died|dying|blood\w*|murder\w*|suicid\w*|guns?|knife|knives|god|drugs?|"
+                  r"sex\w*|nude|naked|wine|beer|drunk|hell|damn|war|corpse|grave)\b", re.IGNORECASE)
 WORD = re.compile(r"[A-Za-z']+")
 SENTENCE_END = re.compile(r'[.!?]["\']?(?=\s|$)')
 PLAIN = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "\u2026": "..."}
@@ -26,7 +28,7 @@ def clean(text):
         text = text.replace(odd, plain)
     text = re.sub(r"[*_#`]+", "", text)
     text = re.sub(r"[ \t]+", " ", text)
-    return re.sub(r" ?\n\s*", "\n", text).strip().strip('"').strip()
+    return re.sub(r" ?\n\s*", "\n", text).strip()
 
 
 def before_repetition(text):
@@ -60,7 +62,7 @@ class Picker:
 
     def pick(self, row):
         """The good part, or None."""
-        text = whole_sentences(before_repetition(clean(row["text"])))
+        text = whole_sentences(before_repetition(clean(row["begin"] + row["text"])))
         found = WORD.findall(text.lower())
         if len(found) < (LEAST_ANSWER if row["question"] else LEAST_STORY):
             return self._refuse("too short, or repeats itself")
@@ -68,6 +70,8 @@ class Picker:
             return self._refuse("not plain English")
         if len(set(found)) < 0.35 * len(found):
             return self._refuse("few words")
+        if GRIM.search(text):
+            return self._refuse("not for children")
         if re.search(r"\b(as an ai|language model|the story (ends|ended|is about))\b", text.lower()):
             return self._refuse("talks about itself")
         grams = {zlib.crc32(" ".join(found[i:i + N_GRAM]).encode()) for i in range(len(found) - N_GRAM + 1)}
@@ -82,14 +86,13 @@ def main():
         sys.exit(__doc__)
     folder, picker = pathlib.Path(sys.argv[1]), Picker()
     counts = {"train": [0, 0], "held": [0, 0]}
-    with open(folder / "texts.jsonl", encoding="utf-8") as rows, open(folder / "train.txt", "w") as train, \
-            open(folder / "held.txt", "w") as held:
-        for line in rows:
-            row = json.loads(line)
+    rows = (json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in open(path, encoding="utf-8"))
+    with open(folder / "train.txt", "w") as train, open(folder / "held.txt", "w") as held:
+        for i, row in enumerate(rows):
             text = picker.pick(row)
             if text is None:
                 continue
-            name, out = ("held", held) if row["i"] % HELD_OF == 0 else ("train", train)
+            name, out = ("held", held) if i % HELD_OF == 0 else ("train", train)
             out.write(f"{text}\n{END}\n")
             counts[name][0] += 1
             counts[name][1] += len(text)
