@@ -35,7 +35,8 @@ const cli_command cli_commands[] = {
      "Ctrl-C stops an answer; twice at the prompt, Ctrl-D or /exit leaves; /help lists what else.",
      OPT_MODEL | OPT_CHAT | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_TALK | OPT_CHAT_ONLY, cmd_chat},
     {"convert", "SOURCE -o FILE", "Makes a .mote file.",
-     "SOURCE: a folder as downloaded from a hub, a .gguf file, or a llama2.c checkpoint.",
+     "SOURCE: a folder as downloaded from a hub, a .gguf file, a llama2.c checkpoint, or a .mote\n"
+     "file whose weights are f32, bf16 or f16.",
      OPT_MODEL | OPT_OUTPUT | OPT_CONVERT, cmd_convert},
     {"info", "MODEL", "Tells what is in a file.", "", OPT_MODEL | OPT_JSON, cmd_info},
     {"verify", "MODEL", "Reads all of a file: checksums, header, numbers.", "",

@@ -94,8 +94,8 @@ may_include() {
     may_include model 'kernels/.*|loader/.*|include/.*|model/.*'
     may_include cli "include/mote(_host|_device)?[.]h|cli/.*|tools/convert/convert[.]h|\
 bench/probe[.]h|models[.]inc"
-    may_include tools/convert "include/mote[.]h|tools/convert/.*|tokenizer/tables[.]h|\
-loader/(format|checked|image)[.]h|kernels/(quant|math|ref/.*)[.]h"
+    may_include tools/convert "include/mote(_host)?[.]h|tools/convert/.*|tokenizer/tables[.]h|\
+loader/(format|checked|image|records)[.]h|kernels/(quant|math|ref/.*)[.]h"
 } | rule "who includes whom"
 
 grep -rnE '^ *# *include *<(stdio|stdlib|time|errno|locale|signal|pthread|unistd)\.h>' \

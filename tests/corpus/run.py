@@ -111,6 +111,17 @@ def wanted(name, part):
     return part in name and not listing
 
 
+def convert_own(name, codes, path, tmp):
+    """A .mote file as a source."""
+    out = tmp / "made"
+    out.mkdir()
+    result = run(["convert", path, "-o", out / "x.mote", "--type", "q8"])
+    judge(f"convert: {name}", codes, result, os.listdir(out) if result[0] else None)
+    if not result[0]:
+        judge(f"verify: convert: {name}", (0,), run(["verify", out / "x.mote"]))
+    shutil.rmtree(out)
+
+
 def own_kinds(good, every, part, tmp):
     path = tmp / "bad.mote"
     for command, kinds in (("info", own.kinds), ("verify", own.verify_kinds)):
@@ -118,6 +129,10 @@ def own_kinds(good, every, part, tmp):
             if wanted(name, part):
                 path.write_bytes(raw)
                 judge(f"{command}: {name}", codes, run([command, path]))
+    for name, codes, raw in own.kinds(good):
+        if wanted(name, part):
+            path.write_bytes(raw)
+            convert_own(name, codes + ((6,) if name.startswith("M05") else ()), path, tmp)
     for name, codes, raw in own.kinds(good):  # and where it would do harm
         if wanted(name, part) and name[1] in "1234XL":
             path.write_bytes(raw)
@@ -127,6 +142,7 @@ def own_kinds(good, every, part, tmp):
             path.write_bytes(make())
             for command in (["info", path], ["run", path, "--raw", "-p", "hello", "-n", "1", "-c", "8"]):
                 judge(f"{command[0]}: {name}", codes + (2, 5), run(command))
+            convert_own(name, codes, path, tmp)
 
 
 def place_kinds(part, tmp):

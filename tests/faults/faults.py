@@ -301,9 +301,9 @@ def source_that_shrinks_while_it_is_converted(m):
         folder = m.folder / "shrinking"
         shutil.copytree(m.hub, folder)
         source = folder / "model.safetensors"
-        if i % 2:
-            source = shutil.copy(m.gguf, folder / "m.gguf")
-        args = [MOTE, "convert", str(source if i % 2 else folder), "-o", str(made), "-q"]
+        if i % 3:
+            source = shutil.copy(m.gguf if i % 3 == 1 else m.good, folder / "model")
+        args = [MOTE, "convert", str(source if i % 3 else folder), "-o", str(made), "-q"]
         p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         time.sleep(numbers.uniform(0, 0.03 * SLOW))
         os.truncate(source, numbers.choice([0, 100, 4096, 50000]))

@@ -276,6 +276,19 @@ FUZZ(image)
     free(d.p);
 }
 
+/* A changed file as a source of the converter. */
+FUZZ(own)
+{
+    static const mote_convert_type types[] = {MOTE_CONVERT_F32, MOTE_CONVERT_BF16, MOTE_CONVERT_Q8,
+                                              MOTE_CONVERT_Q4};
+    char from[200];
+    unsigned kind = fuzz_u8(&in);
+    draft d = change_all(base_image(kind % N_BASES), &in, 16);
+    snprintf(from, sizeof from, "%s", fuzz_write("own.mote", d.p, d.n));
+    free(d.p);
+    fuzz_convert(from, NULL, types[kind / N_BASES % 4]);
+}
+
 /* Any bytes at all. */
 FUZZ(file)
 {

@@ -61,7 +61,7 @@ static void check_output(const char *path)
     mote_file_unmap(&file);
 }
 
-static void convert(const char *from, const char *vocab, mote_convert_type type)
+void fuzz_convert(const char *from, const char *vocab, mote_convert_type type)
 {
     char output[200];
     mote_convert_error err = {.text = ""};
@@ -86,7 +86,7 @@ FUZZ(gguf)
     mote_convert_type type = types[fuzz_u8(&in) % 4];
     char from[200];
     snprintf(from, sizeof from, "%s", fuzz_write("m.gguf", in.p, in.n));
-    convert(from, NULL, type);
+    fuzz_convert(from, NULL, type);
 }
 
 /* Bytes of the vocabulary, it, then the checkpoint. */
@@ -96,7 +96,7 @@ FUZZ(llama2c)
     fuzz_in pieces = fuzz_part(&in, fuzz_u16(&in));
     snprintf(vocab, sizeof vocab, "%s", fuzz_write("tok.bin", pieces.p, pieces.n));
     snprintf(from, sizeof from, "%s", fuzz_write("m.bin", in.p, in.n));
-    convert(from, vocab, MOTE_CONVERT_F32);
+    fuzz_convert(from, vocab, MOTE_CONVERT_F32);
 }
 
 /* ---- safetensors ---------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ FUZZ(hub)
     }
     char path[400];
     snprintf(path, sizeof path, "%s", fuzz_write(name, in.p, in.n));
-    convert(folder, NULL, MOTE_CONVERT_F32);
+    fuzz_convert(folder, NULL, MOTE_CONVERT_F32);
     if (strcmp(name, "hub/config.json") == 0)
         fuzz_write(name, config, sizeof config - 1);
     else if (strcmp(name, "hub/tokenizer.json") == 0)

@@ -112,6 +112,8 @@ def seeds():
     for i in range(8):
         yield "image", bytes([i + 8 * (i % 3)]) + b"\0"
         yield "image", bytes([i, 0]) + change(0x11, 4 * i, 3) + change(0x18, 5, 1)
+        yield "own", bytes([i + 8 * (i % 4)]) + b"\0"
+        yield "own", bytes([i, 0]) + change(0x11, 4 * i, 3)
     yield "file", b"GGUF\3\0\0\0"
     yield "file", struct.pack("<Q", 56) + b"{}" + b" " * 54 + b"\x89MOTE\r\n\x1a" + struct.pack("<IIQ", 1, 0, 56)
     yield "sampler", bytes(200)

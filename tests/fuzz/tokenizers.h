@@ -1,8 +1,10 @@
-/* tokenizers.h: small tokenizers of every kind for fuzzing, made through the converter's reader. */
+/* tokenizers.h: small tokenizers of every kind for fuzzing, made through the converter's reader;
+ * the converter itself. */
 #ifndef MOTE_FUZZ_TOKENIZERS_H
 #define MOTE_FUZZ_TOKENIZERS_H
 
 #include "tests/fuzz/fuzz.h"
+#include "tools/convert/convert.h"
 #include "tools/convert/tok.h"
 
 typedef struct fuzz_tokenizer {
@@ -23,5 +25,8 @@ mote_tokenizer *fuzz_open_tokenizer(const mote_image *image);
 /* Encodes and decodes a text, the way told by the first byte, and checks what must hold for any
  * tokenizer, with damaged tables or not. */
 void fuzz_use_tokenizer(const mote_tokenizer *t, fuzz_in text);
+
+/* Converts (fuzz_source.c): what comes of it is sound, or nothing is left. */
+void fuzz_convert(const char *from, const char *vocab, mote_convert_type type);
 
 #endif

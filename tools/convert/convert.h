@@ -1,5 +1,6 @@
-/* convert.h: the converter as a function: a hub folder, a .gguf or a llama2.c checkpoint -> .mote.
- * Hosted: allocates, reads and writes files; never exits or prints but through `progress`. */
+/* convert.h: the converter as a function: a hub folder, a .gguf, a llama2.c checkpoint or a .mote
+ * file of float weights -> .mote. Hosted: allocates, reads and writes files; never exits or prints
+ * but through `progress`. */
 #ifndef MOTE_CONVERT_H
 #define MOTE_CONVERT_H
 

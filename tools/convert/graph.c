@@ -253,7 +253,9 @@ mote_status graph_build(graph *g, source *s)
 {
     *g = (graph){.src = s};
     add_tables(g);
-    if (!s->opts->tokenizer_only && !g->status) {
+    if (s->index && !s->opts->tokenizer_only && !g->status) {
+        own_describe(g);
+    } else if (!s->opts->tokenizer_only && !g->status) {
         const family *f = family_choose(g);
         if (f && !g->status) {
             source_set_text(s, MOTE_STR_FAMILY, f->model_type, strlen(f->model_type));

@@ -50,6 +50,8 @@ typedef struct graph {
 
 /* Makes the graph of the source, its family chosen by model_type. */
 mote_status graph_build(graph *g, source *s);
+/* The graph of a .mote file, which its index is (own.c). */
+void own_describe(graph *g);
 /* Chooses type and group of every matrix. */
 void graph_choose_types(graph *g, mote_convert_type type);
 

@@ -187,9 +187,26 @@ static mote_status refuse_vocab(source *s, const char *name)
                         name);
 }
 
+/* A .mote file: by its index or, if that is damaged, by how its JSON begins. */
+static bool is_own(const src_file *f, const char *head, size_t n)
+{
+    static const char json[] = "{\"__metadata__\":{\"format\":\"mote\"";
+    mote_convert_error none;
+    uint64_t length = 0;
+    char magic[8];
+    if (n < 8 + sizeof json)
+        return false;
+    memcpy(&length, head, sizeof length);
+    if (memcmp(head + 8, json, sizeof json - 1) == 0)
+        return true;
+    return head[8] == '{' && length < f->bytes && f->bytes - length >= 8 + sizeof magic &&
+           !file_read(f, 8 + length, magic, sizeof magic, &none) &&
+           memcmp(magic, MOTE_MAGIC, sizeof magic) == 0;
+}
+
 static mote_status open_file(source *s, const char *name)
 {
-    char head[32];
+    char head[48];
     src_file *f = source_add_file(s);
     mote_status status =
         f ? source_open_file(s, f, AT_FDCWD, s->opts->source, name, NULL) : s->err->status;
@@ -198,14 +215,16 @@ static mote_status open_file(source *s, const char *name)
         status = file_read(f, 0, head, n, s->err);
     if (!status && n >= 4 && memcmp(head, "GGUF", 4) == 0)
         return s->opts->vocab ? refuse_vocab(s, name) : gguf_open(s);
+    if (!status && is_own(f, head, n))
+        return s->opts->vocab ? refuse_vocab(s, name) : own_open(s);
     if (!status && n && *head == '{' && !s->opts->output)
         return hub_open_config(s);
     if (!status)
         status = refuse_foreign(s, f, head, n);
     if (!status && !s->opts->vocab)
         status = convert_fail(s->err, MOTE_ERR_FILE,
-                              "%s: neither a model folder nor a .gguf (a llama2.c checkpoint needs "
-                              "its tokenizer too: --vocab)",
+                              "%s: neither a model folder, a .gguf nor a .mote file (a llama2.c "
+                              "checkpoint needs its tokenizer too: --vocab)",
                               name);
     return status ? status : llama2c_open(s);
 }

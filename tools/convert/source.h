@@ -1,6 +1,6 @@
 /* source.h: every kind of source seen through one interface: tensors by their hub names, a
  * configuration in the hub's words, tokenizer tables, texts. Readers: hub.c (folders), gguf.c,
- * llama2c.c. What becomes of it: graph.h. Read convert.h first.
+ * llama2c.c, own.c (.mote files). What becomes of it: graph.h. Read convert.h first.
  *
  * Files are read with pread, never mapped: a file that shrinks meanwhile is an error, not a signal.
  */
@@ -105,6 +105,7 @@ typedef struct source {
     bool unread; /* a draft of a folder: its weights are not looked at, every tensor is there */
     bool keeps_types; /* what MOTE_CONVERT_AUTO means here: a GGUF file */
     bool is_gguf; /* llama.cpp's conversion came before: 1 added to gemma's norms, no transposes */
+    const mote_index *index; /* a .mote file's, in the pool: its graph, and weights in tiles */
     bool paired_rows; /* rows of q and k come as pairs (2i, 2i+1) of a head, not (i, i + d/2) */
 
     /* Of sentence-transformers, where a folder has them: modules.json, config.json of the pooling
@@ -155,6 +156,7 @@ mote_status hub_open(source *s, int dir_fd);
 mote_status hub_open_config(source *s);
 mote_status gguf_open(source *s); /* of files[0] */
 mote_status llama2c_open(source *s);
+mote_status own_open(source *s); /* of files[0], a .mote file */
 
 /* safetensors.c: adds the tensors of file number `file`. */
 mote_status safetensors_open(source *s, uint32_t file);

@@ -29,8 +29,9 @@ typedef struct piece {
     encoder e;
     uint64_t first_tile, mat_tiles; /* tiles are counted through all matrices */
     size_t n_tiles, n_workers;
-    size_t row_bytes;  /* of the source */
-    size_t rows_bytes; /* that a worker needs to read a tile's rows */
+    size_t row_bytes;       /* of the source */
+    size_t from_tile_bytes; /* of a source in tiles, else 0 */
+    size_t rows_bytes;      /* that a worker needs to read a tile's rows */
     uint8_t *tiles;
     uint8_t *turned; /* all rows of a transposed source; NULL: read them from the file */
     worker workers[MAX_THREADS];
@@ -81,6 +82,22 @@ static mote_status read_columns(const piece *p, uint64_t tile, uint8_t *out, siz
     return status;
 }
 
+/* A tile of mote's own: a column's values of all its rows lie together. `rows` has room for the
+ * tile behind them. */
+static mote_status read_tile(const piece *p, uint64_t tile, uint8_t *out, size_t n,
+                             mote_convert_error *err)
+{
+    const src_tensor *src = part_of(p, tile).src;
+    const size_t unit = src_unit_bytes(src->type);
+    uint8_t *from = out + MOTE_TILE_ROWS * p->e.row_bytes;
+    mote_status status = file_read(&p->s->files[src->file], src->offset + tile * p->from_tile_bytes,
+                                   from, p->from_tile_bytes, err);
+    for (size_t r = 0; r < n && !status; r++)
+        for (size_t i = 0; i < p->e.k; i++)
+            memcpy(out + (r * p->e.k + i) * unit, from + (i * MOTE_TILE_ROWS + r) * unit, unit);
+    return status;
+}
+
 static mote_status read_rows(const piece *p, uint64_t tile, uint8_t *out, mote_convert_error *err)
 {
     const out_part part = part_of(p, tile);
@@ -88,6 +105,8 @@ static mote_status read_rows(const piece *p, uint64_t tile, uint8_t *out, mote_c
     const uint64_t bytes = p->e.row_bytes, at = part.src->offset + part.first * bytes;
     const uint64_t first = tile % p->mat_tiles * MOTE_TILE_ROWS;
     size_t n = rows_of_tile(p, tile);
+    if (p->from_tile_bytes)
+        return read_tile(p, tile, out, n, err);
     if (p->turned) {
         memcpy(out, p->turned + first * bytes, n * bytes);
         return MOTE_OK;
@@ -226,6 +245,9 @@ mote_status encode_matrix(const graph *g, const out_tensor *t, take_tiles take, 
     p.rows_bytes = MOTE_TILE_ROWS * p.e.row_bytes;
     if (t->transposed)
         p.rows_bytes += (size_t)t->rows * sizeof(float) + p.e.k * p.row_bytes;
+    if (g->src->index)
+        p.from_tile_bytes = (size_t)(t->src->bytes / n_tiles);
+    p.rows_bytes += p.from_tile_bytes;
     pool local = {0};
     size_t most = 1;
     mote_status status = prepare(&p, n_tiles, &most, &local, err);
