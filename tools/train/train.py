@@ -2,8 +2,10 @@
 """Trains a small Llama: train.py TOKENS OUT --shape story|story-tiny [--steps N] [--seed 1]
 
 TOKENS: what vocabulary.py wrote. OUT becomes a folder as on the hub (config.json, model.safetensors, tokenizer), with
-log.csv (step, loss, loss on texts set aside, tokens a second). Every 500 steps all is kept in OUT/state.pt: begun
-again it goes on from there. Which tokens a step sees follows from seed and step alone."""
+log.csv (step, loss, loss on texts set aside, tokens a second; each of the first 200 steps, then every 20th) and
+options.json, by which again.py trains a second time. Every 500 steps all is kept in OUT/state.pt: begun again it goes
+on from there, with the same losses, and the log as if it had never stopped. Which tokens a step sees follows from seed
+and step alone. --stop N ends after N steps of a longer run, which can go on later."""
 import argparse
 import json
 import math
@@ -25,7 +27,7 @@ SHAPES = {  # parameters with 1,024 entries: 139 thousand (256 KiB of flash with
     "story": {"hidden_size": 160, "num_hidden_layers": 6, "num_attention_heads": 5, "num_key_value_heads": 1,
               "intermediate_size": 416, "max_position_embeddings": 512}}
 RATE = {"story-tiny": 4e-3, "story": 2e-3}
-WARM_UP, DECAY, CLIP, KEEP, HELD = 100, 0.1, 1.0, 500, 64
+WARM_UP, DECAY, CLIP, HELD, EACH = 100, 0.1, 1.0, 64, 200
 
 
 def make_model(shape, n_vocab):
@@ -78,16 +80,40 @@ def write_folder(model, tokens, out):
     (out / "generation_config.json").write_text(json.dumps({"bos_token_id": 0, "eos_token_id": 0}) + "\n")
 
 
-def train(args, model, ids, held, log):
+def take_up(path, model, optimizer):
+    """The step to go on behind."""
+    if not path.exists():
+        return 0
+    state = torch.load(path)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"]
+
+
+def open_log(path, step):
+    """Rows of later steps than the one that was kept come again."""
+    rows = path.read_text().splitlines(keepends=True) if path.exists() else []
+    kept = "".join(row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step)
+    path.with_suffix(".new").write_text(kept)
+    os.replace(path.with_suffix(".new"), path)
+    return open(path, "a")
+
+
+def note_options(args):
+    """What the losses follow from; a folder goes on with what it began with."""
+    path, names = args.out / "options.json", ("shape", "steps", "batch", "rate", "seed", "threads")
+    options = {name: getattr(args, name) for name in names}
+    if (args.out / "state.pt").exists() and path.exists() and json.loads(path.read_text()) != options:
+        sys.exit(f"{args.out}: begun with other options: {path.read_text().strip()}")
+    path.write_text(json.dumps(options) + "\n")
+
+
+def train(args, model, ids, held):
     length, most = SHAPES[args.shape]["max_position_embeddings"], args.rate or RATE[args.shape]
-    optimizer, first, path = make_optimizer(model, most), 0, args.out / "state.pt"
-    if path.exists():
-        state = torch.load(path)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
-    begun = time.monotonic()
-    for step in range(first, args.steps):
+    optimizer, path = make_optimizer(model, most), args.out / "state.pt"
+    first = take_up(path, model, optimizer)
+    log, begun, end = open_log(args.out / "log.csv", first), time.monotonic(), min(args.stop or args.steps, args.steps)
+    for step in range(first, end):
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, args.steps, most)
         loss = loss_of(model, batch_of(ids, args.seed, step + 1, args.batch, length))
@@ -95,17 +121,17 @@ def train(args, model, ids, held, log):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
-        last = step + 1 == args.steps
-        if (step + 1) % 20 and not last:
-            continue
-        shown = f"{held_loss(model, held, length):.4f}" if (step + 1) % 100 == 0 or last else ""
-        speed = (step + 1 - first) * args.batch * length / (time.monotonic() - begun)
-        log.write(f"{step + 1},{loss.item():.4f},{shown},{speed:.0f}\n")
-        log.flush()
-        print(f"\rstep {step + 1} of {args.steps}, loss {loss.item():.4f}, {speed:.0f} tokens/s, "
-              f"{(args.steps - step - 1) * args.batch * length / speed / 60:.0f} min to go ", end="", file=sys.stderr)
-        if (step + 1) % KEEP == 0 or last:
+        final = step + 1 == args.steps
+        if step < EACH or (step + 1) % 20 == 0 or final:
+            shown = f"{held_loss(model, held, length):.4f}" if (step + 1) % 100 == 0 or final else ""
+            speed = (step + 1 - first) * args.batch * length / (time.monotonic() - begun)
+            log.write(f"{step + 1},{loss.item():.4f},{shown},{speed:.0f}\n")
+            log.flush()
+            print(f"\rstep {step + 1} of {args.steps}, loss {loss.item():.4f}, {speed:.0f} tokens/s, "
+                  f"{(end - step - 1) * args.batch * length / speed / 60:.0f} min to go ", end="", file=sys.stderr)
+        if (step + 1) % args.keep == 0 or step + 1 == end:
             keep(path, model=model.state_dict(), optimizer=optimizer.state_dict(), step=step + 1)
+    log.close()
     print(file=sys.stderr)
 
 
@@ -118,6 +144,8 @@ def main():
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--rate", type=float, default=0.0, help="the most; 0: the shape's")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--stop", type=int, default=0, help="the last step of this time; 0: all")
+    p.add_argument("--keep", type=int, default=500, help="steps between two states that are kept")
     p.add_argument("--threads", type=int, default=2, help="sums depend on it")
     args = p.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -129,8 +157,8 @@ def main():
     model = make_model(args.shape, n_vocab)
     print(f"{args.shape}: {sum(p.numel() for p in model.parameters())} parameters, {n_vocab} entries with {END}",
           file=sys.stderr)
-    with open(args.out / "log.csv", "a") as log:
-        train(args, model, ids, held, log)
+    note_options(args)
+    train(args, model, ids, held)
     write_folder(model, args.tokens, args.out)
 
 
