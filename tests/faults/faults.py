@@ -59,6 +59,7 @@ def scenarios(m):
     yield "verify", ["verify", m.good], b"", None
     yield "convert", ["convert", m.hub, "-o", out, "-q", "--type", "q4"], b"", out
     yield "gguf", ["convert", m.gguf, "-o", out, "-q"], b"", out
+    yield "own", ["convert", m.good, "-o", out, "-q", "--type", "q8"], b"", out
 
 
 def hook(m):

@@ -29,16 +29,6 @@ static mote_status fail_like(const source *s, const mote_error *e)
 
 /* ---- the front ------------------------------------------------------------------------------- */
 
-/* The file's first bytes, aligned as an image must be; NULL after a failure. */
-static uint8_t *read_front(source *s, uint64_t bytes)
-{
-    uint8_t *p = pool_take(&s->pool, (size_t)bytes + MOTE_ALIGN, 1, s->err);
-    if (!p)
-        return NULL;
-    p += -(uintptr_t)p % MOTE_ALIGN;
-    return file_read(&s->files[0], 0, p, (size_t)bytes, s->err) ? NULL : p;
-}
-
 /* Bytes up to the end of the index, by what the file says; mote_image_open, which looks no further,
  * judges it. */
 static mote_status find_end(const source *s, uint64_t *end)
@@ -59,15 +49,21 @@ static mote_status find_end(const source *s, uint64_t *end)
     return status;
 }
 
-/* Opens what the first `bytes` of the file show. */
-static mote_status open_front(source *s, uint64_t bytes, mote_image *image)
+/* Opens what the first `bytes` of the file show, with zeros behind: whatever is written to the file
+ * meanwhile, all that is looked at is there. */
+static mote_status open_front(const source *s, uint64_t bytes, mote_file *map, mote_image *image)
 {
+    const src_file *f = &s->files[0];
+    pool local = {0};
     mote_error e;
-    const uint8_t *front = read_front(s, bytes);
-    if (!front)
-        return s->err->status;
-    return mote_image_open(image, front, (size_t)s->files[0].bytes, &e) ? fail_like(s, &e)
-                                                                        : MOTE_OK;
+    uint8_t *front = pool_take(&local, (size_t)bytes, 1, s->err);
+    mote_status status = front ? file_read(f, 0, front, (size_t)bytes, s->err) : s->err->status;
+    if (!status && mote_file_pretend(map, front, (size_t)bytes, f->bytes, &e))
+        status = fail_like(s, &e);
+    pool_free(&local);
+    if (!status && mote_image_open(image, map->base, map->bytes, &e))
+        status = fail_like(s, &e);
+    return status;
 }
 
 static bool is_table(const mote_tensor *t) { return !t->place && t->kind < MOTE_W_EMBED; }
@@ -223,6 +219,11 @@ static mote_status take_texts(source *s, const mote_image *image)
 
 static mote_status take_all(source *s, const mote_image *image)
 {
+    const size_t bytes = image->index->index_bytes;
+    mote_index *index = pool_take(&s->pool, bytes, 1, s->err);
+    if (!index)
+        return s->err->status;
+    s->index = memcpy(index, image->index, bytes);
     mote_status status = s->opts->tokenizer_only ? MOTE_OK : check_types(s);
     if (!status)
         status = check_parts(s, image);
@@ -234,25 +235,19 @@ static mote_status take_all(source *s, const mote_image *image)
 mote_status own_open(source *s)
 {
     mote_image image;
-    mote_file map;
-    mote_error e;
+    mote_file map = {0};
     uint64_t end = 0;
     mote_status status = find_end(s, &end);
     if (!status)
-        status = open_front(s, end, &image);
-    if (status)
-        return status;
-    if (!find_tables_end(&image, &end))
-        return convert_fail(s->err, MOTE_ERR_UNSUPPORTED, "%s: a tokenizer of more than %u MB",
-                            s->files[0].name, MAX_TABLES >> 20);
-    status = open_front(s, end, &image);
-    if (status)
-        return status;
-    s->index = image.index;
-    if (mote_file_pretend(&map, image.base, (size_t)end, image.bytes, &e))
-        return fail_like(s, &e);
-    status =
-        mote_image_open(&image, map.base, map.bytes, &e) ? fail_like(s, &e) : take_all(s, &image);
+        status = open_front(s, end, &map, &image);
+    if (!status && !find_tables_end(&image, &end))
+        status = convert_fail(s->err, MOTE_ERR_UNSUPPORTED, "%s: a tokenizer of more than %u MB",
+                              s->files[0].name, MAX_TABLES >> 20);
+    mote_file_unmap(&map);
+    if (!status)
+        status = open_front(s, end, &map, &image);
+    if (!status)
+        status = take_all(s, &image);
     mote_file_unmap(&map);
     return status;
 }
