@@ -213,6 +213,8 @@ static int list_commands(void)
                    "mote COMMAND MODEL ...\n\n");
     for (const cli_command *c = cli_commands; c->name; c++)
         cli_printf(&out, "  %-12s %s\n", c->name, c->summary);
+    if (cli_builtin().base)
+        cli_puts(&out, "\nWithout a model at hand: mote run -p \"Once upon a time\"\n");
     cli_puts(&out, "\nmote COMMAND --help tells the options of a command; mote --version the "
                    "version;\nmote help --man gives the manual page, mote help --completions "
                    "bash|zsh|fish a script for a shell.\n");
@@ -256,7 +258,7 @@ static int take_builtin(cli_opts *o, const cli_command *command)
 {
     cli_engine e;
     mote_model_info m;
-    if (!(command->options & OPT_OWN) || !cli_builtin().base)
+    if (!cli_takes_builtin(command))
         return refuse_no_model(command);
     o->model = cli_builtin_name;
     if (!cli_peek(&e, o, o->model))
