@@ -149,7 +149,7 @@ endif
 deps: ## install what the build and the demo need (Debian family; elsewhere it prints the list)
 	@tools/deps.sh
 
-demo: ## get a real model, convert it, ask it a question
+demo: ## get a real model, convert it, ask it a question; offline a story by the built-in one
 	@tools/demo.sh
 
 # Files that hold what was chosen and change only when that does: then what hangs on it is made anew.

