@@ -245,15 +245,16 @@ static int unknown(const char *name)
 /* No model was named, and the built-in one is none for this command, or is not there. */
 static int refuse_no_model(const cli_command *command)
 {
-    if (command->options & OPT_CHAT_ONLY)
+    if ((command->options & OPT_CHAT_ONLY) && cli_builtin().base)
         return cli_error(EXIT_USAGE, NULL,
-                         "no file given: mote chat MODEL; with the built-in "
-                         "model: mote run -p TEXT");
+                         "no file given: mote chat MODEL; the built-in model goes on with a text: "
+                         "mote run -p TEXT");
     return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s%s", command->name,
                      command->options & OPT_OWN ? "MODEL" : command->arguments,
                      command->options & OPT_OWN ? "; this mote has no model built in" : "");
 }
 
+/* Says so: nobody shall take its story for an answer of a model that was meant. */
 static int take_builtin(cli_opts *o, const cli_command *command)
 {
     cli_engine e;
@@ -287,10 +288,10 @@ static int find_models(cli_opts *o, const cli_command *command, char at_hand[2][
     int code = wants_model && !o->model ? take_builtin(o, command) : 0;
     if (code)
         return code;
-    if (o->model && is_text(o, command))
-        return cli_error(MOTE_ERR_IO, o->model, "there is no such file; a text goes behind -p");
     if (o->model)
         o->model = cli_find_model(o->model, at_hand[0]);
+    if (o->model && is_text(o, command))
+        return cli_error(MOTE_ERR_IO, o->model, "there is no such file; a text goes behind -p");
     if (o->other)
         o->other = cli_find_model(o->other, at_hand[1]);
     /* So small that on a busy machine threads would wait for each other most of the time. */

@@ -47,7 +47,7 @@ tell_story() {
     echo "> mote run -p \"$STORY\" $STORY_SAMPLING"
     printf %s "$STORY"
     # shellcheck disable=SC2086 # several flags
-    build/release/mote run -p "$STORY" $STORY_SAMPLING -q
+    build/release/mote run -p "$STORY" $STORY_SAMPLING -q || exit
     echo
     exit 0
 }

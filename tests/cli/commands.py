@@ -40,6 +40,8 @@ def usage_errors(m):
     for name in ("verify", "bake", "convert", "compare", "embed", "rerank", "chat"):
         refused(2, "no file given: mote " + name, name)
     refused(4, "a text goes behind -p", "run", "Once upon a time")
+    shutil.copy(m.good, m.folder / "two words.mote")
+    out("run", "two words", "-n", 1, text="a", env={**os.environ, "MOTE_MODELS": str(m.folder)})
     refused(2, "--temp", "run", m.good, "--tmep", "1")
     refused(2, "--repeat-penalty", "run", m.good, "--repeat-penality", "1")
     refused(2, "has no such option", "info", m.good, "--frobnicate")
