@@ -1,5 +1,5 @@
-/* main.c: the test program of a device. Runs a model in place from read-only memory, 200 tokens of a
- * prompt and what follows, and tells what run.py compares: text, hash, bytes, instructions. Then
+/* main.c: the test program of a device. Runs a model in place from read-only memory, 200 tokens of
+ * a prompt and what follows, and tells what run.py compares: text, hash, bytes, instructions. Then
  * what a device may be given that is wrong. Read board.h first. */
 #include <string.h>
 
