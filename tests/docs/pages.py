@@ -121,6 +121,9 @@ class Places:
         for entry in ROOT.iterdir():
             if entry.name not in ("build", ".git"):
                 (folder / entry.name).symlink_to(entry)
+        (folder / "models").mkdir()
+        for model in (ROOT / "models").glob("story*.mote"):  # those of the tree
+            (folder / "models" / model.name).symlink_to(model)
         (folder / "build" / "release").symlink_to(BUILD)
         return folder
 
