@@ -1,7 +1,9 @@
 # The only build of mote. `make help` lists the targets.
 #   CONFIG=release|debug|asan|ubsan|tsan   each in its own build/CONFIG/, never needs clean
 #   CONFIG=emulate  x86 tiers this machine lacks, by SIMDe; for tests only (decisions/0007)
-#   CONVERT=0   leave the converter out (then nothing but libc is linked)
+#   CONVERT=0|1 the converter (without it nothing but libc is linked); made when cJSON and utf8proc
+#               are found
+#   BUILTIN=0   leave the built-in model out of the program
 #   BLAS=0|1    OpenBLAS variant; used when found
 #   FUZZ_CC     a clang with libFuzzer, for `make fuzz`
 #   V=1         show commands
@@ -22,7 +24,16 @@ say      = @printf '  %-4s %s\n' $(1) $(2)
 
 # ---- what is on this machine -------------------------------------------------------------------
 PKG     := pkg-config
-CONVERT ?= 1
+ifeq ($(origin CONVERT),undefined)
+CONVERT := $(shell $(PKG) --exists libcjson libutf8proc 2>/dev/null && echo 1 || echo 0)
+SOUGHT  := converter
+endif
+BUILTIN ?= 1
+STORY   := models/story-q8.mote
+ifeq ($(BUILTIN)$(wildcard $(STORY)),1)
+override BUILTIN := 0
+ABSENT  := $(STORY)
+endif
 BLAS    ?= $(shell $(PKG) --exists openblas 2>/dev/null && echo 1 || echo 0)
 ifeq ($(CONVERT),1)
 TOOL_LIBS := $(shell $(PKG) --libs libcjson libutf8proc 2>/dev/null)
@@ -122,6 +133,13 @@ help: ## this list
 
 .PHONY: need
 need:
+ifneq ($(ABSENT),)
+	@echo "note: $(ABSENT) is not there: the program gets no built-in model"
+endif
+ifeq ($(CONVERT)$(SOUGHT),0converter)
+	@echo "note: cJSON, utf8proc or pkg-config is missing: the program gets no converter" \
+	      "('make deps' installs them)"
+endif
 ifeq ($(CONVERT),1)
 	@$(PKG) --exists libcjson libutf8proc 2>/dev/null || { \
 	  echo "cJSON, utf8proc or pkg-config is missing: run 'make deps'" \
@@ -131,10 +149,18 @@ endif
 deps: ## install what the build and the demo need (Debian family; elsewhere it prints the list)
 	@tools/deps.sh
 
-demo: ## get a real model, convert it, ask it a question
+demo: ## get a real model, convert it, ask it a question; offline a story by the built-in one
 	@tools/demo.sh
 
-$(B)/%.o: %.c
+# Files that hold what was chosen and change only when that does: then what hangs on it is made anew.
+$(B)/chosen: choice := BLAS=$(BLAS) CONVERT=$(CONVERT)
+$(B)/chosen-builtin: choice := BUILTIN=$(BUILTIN)
+$(B)/chosen $(B)/chosen-builtin: FORCE
+	@mkdir -p $(@D)
+	@echo '$(choice)' | cmp -s - $@ || echo '$(choice)' > $@
+FORCE:
+
+$(B)/%.o: %.c $(B)/chosen
 	$(call say,cc,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(ISA) -MMD -MP -c -o $@ $<
@@ -146,14 +172,24 @@ $(B)/models.inc: data/models.jsonl
 $(B)/cli/registry.o: ISA := -I$(B)
 $(B)/cli/registry.o: $(B)/models.inc
 
+# The built-in model is in one object.
+$(B)/cli/builtin.o: ISA := -DMOTE_BUILTIN=$(BUILTIN)
+$(B)/cli/builtin.o: $(B)/chosen-builtin $(if $(filter 1,$(BUILTIN)),$(STORY))
+$(B)/cli/no-builtin.o: cli/builtin.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
 $(B)/libmote.a: $(call objs,$(LIB_SRC))
 	$(call say,ar,$@)
 	@rm -f $@
 	$(Q)$(AR) rcsD $@ $^
 
-$(B)/mote: $(call objs,$(CLI_SRC)) $(B)/libmote.a
+# mote-bare: for the tests, as with BUILTIN=0.
+$(B)/mote: $(B)/cli/builtin.o
+$(B)/mote-bare: $(B)/cli/no-builtin.o
+$(B)/mote $(B)/mote-bare: $(filter-out %/builtin.o,$(call objs,$(CLI_SRC))) $(B)/libmote.a
 	$(call say,ld,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(B)/libmote.a $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
 
 $(B)/unit: $(call objs,$(UNIT_SRC)) $(B)/libmote.a
 	$(call say,ld,$@)
@@ -175,7 +211,7 @@ $(B)/fuzzer: $(call objs,$(FUZZ_SRC) tests/fuzz/engine.c) $(B)/libmote.a
 	$(call say,ld,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(TOOL_LIBS) $(BLAS_LIBS) -lm -lpthread
 
-tests-built: all $(B)/unit $(B)/check $(B)/ladder $(if $(filter 1,$(CONVERT)),$(B)/replay) \
+tests-built: all $(B)/mote-bare $(B)/unit $(B)/check $(B)/ladder $(if $(filter 1,$(CONVERT)),$(B)/replay) \
              $(if $(findstring san,$(CONFIG)),,shared $(if $(shell command -v python3),$(B)/python))
 
 test: tests-built ## everything offline

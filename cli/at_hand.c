@@ -226,12 +226,17 @@ static bool find_known(const char *name, char path[CLI_PATH])
     return found && find_hub(hub, path);
 }
 
-bool cli_find_at_hand(const char *name, char path[CLI_PATH])
+const char *cli_find_model(const char *name, char path[CLI_PATH])
 {
-    return access(name, F_OK) != 0 &&
-           (find_file(CLI_STORE_MODELS, name, path) || find_hub(name, path) ||
-            find_known(name, path) || find_ollama(name, path) ||
-            find_file(CLI_STORE_LLAMA, name, path));
+    if (cli_is_builtin(name) || access(name, F_OK) == 0)
+        return name;
+    if (find_file(CLI_STORE_MODELS, name, path))
+        return path;
+    if (cli_builtin().base && strcmp(name, cli_builtin_name) == 0)
+        return cli_builtin_name;
+    bool found = find_hub(name, path) || find_known(name, path) || find_ollama(name, path) ||
+                 find_file(CLI_STORE_LLAMA, name, path);
+    return found ? path : name;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -374,7 +379,7 @@ bool cli_peek(cli_engine *e, const cli_opts *o, const char *path)
 {
     mote_error err;
     *e = (cli_engine){.o = o};
-    if (mote_file_map(&e->file, path, &err))
+    if (cli_map(&e->file, path, &err))
         return false;
     if (peek_model(e)) {
         peek_tokenizer(e);

@@ -36,9 +36,9 @@ void cli_places_close(cli_places *p);
 
 bool cli_ends_with(const char *name, const char *end);
 
-/* The path of what is so called (or is the known model of this alias); false: nothing is, or it is
- * a path already. */
-bool cli_find_at_hand(const char *name, char path[CLI_PATH]);
+/* What a name stands for: a path at hand (written to `path`), or cli_builtin_name; the name itself
+ * if it is a path already, or nothing is so called. */
+const char *cli_find_model(const char *name, char path[CLI_PATH]);
 
 /* Opens a model to look at, with its tokenizer if it has one, without a word if that fails;
  * cli_engine_close. */

@@ -27,6 +27,10 @@ enum {
 #define CLI_MAX_FIELDS 64
 #define CLI_MAX_MODELS 16
 
+#define CLI_NO_CONVERTER                                                                           \
+    "this build of mote has no converter; one that has wants cJSON and utf8proc: make deps, then " \
+    "make"
+
 /* ---- options (options.c) -------------------------------------------------------------------- */
 
 /* bench: lists of numbers and types, as given. */
@@ -95,6 +99,7 @@ enum {
     OPT_VECTORS = 1 << 25, /* embed: --format */
     OPT_EXPLAIN = 1 << 26, /* --html, --diff, --roofline */
     OPT_DOCTOR = 1 << 27,  /* doctor: --quick */
+    OPT_OWN = 1 << 28,     /* without a model: the built-in one */
     OPT_ANY = 1 << 30      /* --help, -q: every command */
 };
 
@@ -219,6 +224,17 @@ void cli_remove_on_signal(const char *path);
 /* From now on the kernel refuses this process every socket; an exit code where it cannot.
  * (offline.c) */
 int cli_go_offline(void);
+
+/* ---- the built-in model (builtin.c) --------------------------------------------------------- */
+
+/* Its name. As a path this very pointer stands for it, so that no file is ever taken for it. */
+extern const char cli_builtin_name[];
+static inline bool cli_is_builtin(const char *path) { return path == cli_builtin_name; }
+/* Its bytes, MOTE_ALIGN-aligned; base NULL: this program was built without it. */
+mote_file cli_builtin(void);
+/* mote_file_map and mote_file_unmap for every file that may be the built-in model. */
+mote_status cli_map(mote_file *out, const char *path, mote_error *err);
+void cli_unmap(mote_file *file);
 
 /* ---- the engine (engine.c) ------------------------------------------------------------------ */
 

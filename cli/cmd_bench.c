@@ -277,7 +277,7 @@ static int describe(bench *b)
 static int measure_model(bench *b, const char *path, double start)
 {
     char at_hand[CLI_PATH];
-    b->opts.model = cli_find_at_hand(path, at_hand) ? at_hand : path;
+    b->opts.model = cli_find_model(path, at_hand);
     int code = cli_engine_open(&b->engine, &b->opts, WILL_RUN | NEED_MODEL);
     if (code)
         return code;

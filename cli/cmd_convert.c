@@ -82,6 +82,8 @@ static int check_text(const char *option, const char *path)
 static int check(const cli_opts *o)
 {
     mote_convert_type type = type_of(o->type);
+    if (cli_is_builtin(o->model))
+        return cli_error(MOTE_ERR_UNSUPPORTED, o->model, "is built in, and converted already");
     if (!o->output)
         return cli_error(EXIT_USAGE, "-o", "names no file: mote convert %s -o FILE", o->model);
     if ((o->calibrate || o->card) && o->tokenizer_only)
@@ -142,7 +144,7 @@ int cmd_convert(const cli_opts *o)
 
 int cmd_convert(const cli_opts *o)
 {
-    return cli_error(MOTE_ERR_UNSUPPORTED, o->model, "this build of mote has no converter");
+    return cli_error(MOTE_ERR_UNSUPPORTED, o->model, CLI_NO_CONVERTER);
 }
 
 #endif

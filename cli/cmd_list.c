@@ -12,22 +12,28 @@ typedef struct listing {
     size_t n_shown;
 } listing;
 
-/* Is it wanted? capable: NULL when nobody knows what it can do. */
-static bool wanted(const listing *l, mote_text name, uint64_t parameters, const cli_known *known)
+/* known: NULL when nobody knows what it can do. */
+static bool can(const listing *l, const cli_known *known)
+{
+    return !l->o->capability || (known && cli_known_can(known, l->o->capability));
+}
+
+/* Is it wanted? able: it can do what was asked for. */
+static bool wanted(const listing *l, mote_text name, uint64_t parameters, bool able)
 {
     const cli_opts *o = l->o;
     if (o->search && !cli_contains(name, o->search))
         return false;
     if (o->size_class && strcmp(o->size_class, cli_size_class(parameters)) != 0)
         return false;
-    return !o->capability || (known && cli_known_can(known, o->capability));
+    return able;
 }
 
 static void print_row(listing *l, mote_text name, uint64_t parameters, const char *where,
                       const char *more)
 {
     bool large = parameters >= 1000000000;
-    cli_printf(&l->out, "%-46.*s %7.4g %s  %-6s  %-6s  %s\n", (int)name.bytes, name.ptr,
+    cli_printf(&l->out, "%-46.*s %7.4g %s  %-6s  %-8s  %s\n", (int)name.bytes, name.ptr,
                (double)parameters / (large ? 1e9 : 1e6), large ? "B" : "M",
                cli_size_class(parameters), where, more);
     l->n_shown++;
@@ -38,7 +44,7 @@ static void print_row(listing *l, mote_text name, uint64_t parameters, const cha
 static void json_local(listing *l, const cli_engine *e, const mote_model_info *m, const char *path)
 {
     cli_json_open(&l->out, '{');
-    cli_json_text(&l->out, "file", path);
+    cli_json_text(&l->out, cli_is_builtin(path) ? "name" : "file", path);
     cli_json_uint(&l->out, "bytes", e->file.bytes);
     cli_json_text(&l->out, "type", e->info.weight_type);
     cli_json_uint(&l->out, "parameters", m->n_parameters);
@@ -47,25 +53,35 @@ static void json_local(listing *l, const cli_engine *e, const mote_model_info *m
     cli_json_close(&l->out, '}');
 }
 
-/* A file that is none is left out without a word: this is a list of what can be used. */
-static void show_local(listing *l, const cli_registry *r, const cli_place *p)
+/* Can the model in this file, or the built-in one, do what is asked for? */
+static bool local_can(const listing *l, const cli_registry *r, const cli_engine *e,
+                      const char *path)
 {
-    char more[80], size[32], text[200];
+    char text[200];
+    mote_text name = mote_image_text(&e->image, MOTE_IMAGE_NAME);
+    snprintf(text, sizeof text, "%.*s", (int)name.bytes, name.ptr);
+    if (cli_is_builtin(path))
+        return !l->o->capability || strcmp(l->o->capability, "text") == 0;
+    return can(l, cli_registry_find(r, text));
+}
+
+/* A file that is none is left out without a word: this is a list of what can be used. */
+static void show_local(listing *l, const cli_registry *r, const char *shown_name, const char *path)
+{
+    char more[80], size[32];
     cli_engine e;
     mote_model_info m;
-    if (!cli_peek(&e, l->o, p->path))
+    if (!cli_peek(&e, l->o, path))
         return;
-    mote_text name = mote_image_text(&e.image, MOTE_IMAGE_NAME);
-    mote_text shown = {p->name, strlen(p->name)};
+    mote_text shown = {shown_name, strlen(shown_name)};
     mote_model_get_info(e.model, &m);
-    snprintf(text, sizeof text, "%.*s", (int)name.bytes, name.ptr);
     snprintf(more, sizeof more, "%s, %s", e.info.weight_type ? e.info.weight_type : "?",
              cli_size(size, e.file.bytes));
-    bool is_wanted = wanted(l, shown, m.n_parameters, cli_registry_find(r, text));
+    bool is_wanted = wanted(l, shown, m.n_parameters, local_can(l, r, &e, path));
     if (is_wanted && l->o->json)
-        json_local(l, &e, &m, p->path);
+        json_local(l, &e, &m, path);
     else if (is_wanted)
-        print_row(l, shown, m.n_parameters, "file", more);
+        print_row(l, shown, m.n_parameters, cli_is_builtin(path) ? "built-in" : "file", more);
     cli_engine_close(&e);
 }
 
@@ -75,7 +91,7 @@ static void show_files(listing *l, const cli_registry *r)
 {
     for (size_t i = 0; i < l->places.n; i++)
         if (l->places.at[i].store == CLI_STORE_MODELS && is_mote(&l->places.at[i]))
-            show_local(l, r, &l->places.at[i]);
+            show_local(l, r, l->places.at[i].name, l->places.at[i].path);
 }
 
 /* What others have downloaded: mote convert NAME makes a file of it. */
@@ -84,11 +100,11 @@ static void show_source(listing *l, const cli_registry *r, const cli_place *p)
     const cli_known *known = cli_registry_find(r, p->name);
     char size[32];
     bool filtered = l->o->size_class || l->o->capability;
-    if ((filtered && !known) ||
-        !wanted(l, (mote_text){p->name, strlen(p->name)}, known ? known->parameters : 0, known))
+    if ((filtered && !known) || !wanted(l, (mote_text){p->name, strlen(p->name)},
+                                        known ? known->parameters : 0, can(l, known)))
         return;
     if (!l->o->json) {
-        cli_printf(&l->out, "%-46s %9s  %-6s  %-6s  mote convert %s\n", p->name, "",
+        cli_printf(&l->out, "%-46s %9s  %-6s  %-8s  mote convert %s\n", p->name, "",
                    known ? cli_size_class(known->parameters) : "", cli_store_names[p->store],
                    cli_size(size, p->bytes));
         l->n_shown++;
@@ -132,7 +148,7 @@ static void show_known(listing *l, const cli_known *k)
 {
     static const char *const keys[] = {"name", "hub", "aliases", "licence", "capabilities"};
     char more[120];
-    if (!wanted(l, k->name, k->parameters, k))
+    if (!wanted(l, k->name, k->parameters, can(l, k)))
         return;
     if (!l->o->json) {
         cli_capabilities(k, more);
@@ -168,6 +184,10 @@ static void show_all(listing *l, const cli_registry *r)
         cli_json_open(&l->out, '{');
     begin_list(l, "local");
     show_files(l, r);
+    end_list(l);
+    begin_list(l, "built_in");
+    if (cli_builtin().base)
+        show_local(l, r, cli_builtin_name, cli_builtin_name);
     end_list(l);
     begin_list(l, "sources");
     show_sources(l, r);

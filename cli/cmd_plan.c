@@ -107,7 +107,7 @@ int cmd_plan(const cli_opts *o)
     int known;
     if (cli_is_source(o->model))
         return cli_plan_source(o, o->model, (mote_text){0});
-    if (access(o->model, F_OK) != 0 && cli_plan_known(o, &known))
+    if (!cli_is_builtin(o->model) && access(o->model, F_OK) != 0 && cli_plan_known(o, &known))
         return known;
     int code = cli_engine_open(&e, o, NEED_MODEL | WANT_TOKENIZER);
     if (code)

@@ -24,7 +24,7 @@ static const char *kind_of(const char *path)
     return kind && (strstr(kind, "GGUF") || strstr(kind, "JSON")) ? kind : NULL;
 }
 
-bool cli_is_source(const char *path) { return kind_of(path) != NULL; }
+bool cli_is_source(const char *path) { return !cli_is_builtin(path) && kind_of(path) != NULL; }
 
 #if MOTE_CONVERT
 
@@ -211,14 +211,14 @@ int cli_plan_source(const cli_opts *o, const char *source, mote_text config)
 
 int cli_draft_plan(cli_source_plan *p)
 {
-    return cli_error(MOTE_ERR_UNSUPPORTED, p->o->model, "this build of mote has no converter");
+    return cli_error(MOTE_ERR_UNSUPPORTED, p->o->model, CLI_NO_CONVERTER);
 }
 
 int cli_plan_source(const cli_opts *o, const char *source, mote_text config)
 {
-    (void)source, (void)config;
-    return cli_error(MOTE_ERR_UNSUPPORTED, o->model,
-                     "this is %s, and this build of mote has no converter", kind_of(o->model));
+    const char *kind = config.ptr ? "a known model, no file" : kind_of(o->model);
+    (void)source;
+    return cli_error(MOTE_ERR_UNSUPPORTED, o->model, "this is %s, and " CLI_NO_CONVERTER, kind);
 }
 
 #endif

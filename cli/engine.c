@@ -48,11 +48,11 @@ static int map(cli_engine *e)
     struct stat st;
     mote_error err;
     const char *path = e->o->model;
-    bool is_there = stat(path, &st) == 0;
+    bool is_there = !cli_is_builtin(path) && stat(path, &st) == 0;
     int code = is_there && S_ISREG(st.st_mode) ? cli_check_mapping(e->o, (uint64_t)st.st_size) : 0;
     if (code)
         return code;
-    mote_status s = mote_file_map(&e->file, path, &err);
+    mote_status s = cli_map(&e->file, path, &err);
     if (s == MOTE_ERR_IO && is_there && S_ISDIR(st.st_mode))
         return cli_error((int)s, path,
                          "this is a folder; convert it first: mote convert %s -o NAME.mote", path);
@@ -174,7 +174,7 @@ void cli_engine_close(cli_engine *e)
     free_session(e);
     mote_host_free(e->tokenizer);
     mote_host_free(e->model);
-    mote_file_unmap(&e->file);
+    cli_unmap(&e->file);
     memset(e, 0, sizeof *e);
 }
 

@@ -23,13 +23,13 @@
 #endif
 
 const cli_command cli_commands[] = {
-    {"run", "MODEL [-p TEXT | -f FILE]", "Generates text after a prompt.",
+    {"run", "[MODEL] [-p TEXT | -f FILE]", "Generates text after a prompt.",
      "The prompt is one user message through the file's chat template, if it has one.\n"
      "--jsonl: {\"prompt\"} -> {\"text\",\"finish_reason\"}, many in work at once; with --json "
      "more.\n"
      "A row may have system, seed, temperature, top_k, top_p, min_p, max_tokens of its own.",
-     OPT_MODEL | OPT_TEXT | OPT_CHAT | OPT_RAW | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON |
-         OPT_JSONL | OPT_TALK | OPT_RUN,
+     OPT_MODEL | OPT_OWN | OPT_TEXT | OPT_CHAT | OPT_RAW | OPT_SAMPLE | OPT_MEMORY | OPT_CPU |
+         OPT_JSON | OPT_JSONL | OPT_TALK | OPT_RUN,
      cmd_run},
     {"chat", "MODEL", "Holds a conversation, on a terminal or line by line from a pipe.",
      "Ctrl-C stops an answer; twice at the prompt, Ctrl-D or /exit leaves; /help lists what else.",
@@ -38,22 +38,23 @@ const cli_command cli_commands[] = {
      "SOURCE: a folder as downloaded from a hub, a .gguf file, a llama2.c checkpoint, or a .mote\n"
      "file whose weights are f32, bf16 or f16.",
      OPT_MODEL | OPT_OUTPUT | OPT_CONVERT, cmd_convert},
-    {"info", "MODEL", "Tells what is in a file.", "", OPT_MODEL | OPT_JSON, cmd_info},
+    {"info", "[MODEL]", "Tells what is in a file.", "", OPT_MODEL | OPT_OWN | OPT_JSON, cmd_info},
     {"verify", "MODEL", "Reads all of a file: checksums, header, numbers.", "",
      OPT_MODEL | OPT_JSON, cmd_verify},
-    {"plan", "MODEL", "Tells the memory that run will use, to the byte.",
+    {"plan", "[MODEL]", "Tells the memory that run will use, to the byte.",
      "MODEL may also be what convert takes, or just a config.json: then the sizes of the weights\n"
      "at each type, of what a token reads of them, and of keys and values.",
-     OPT_MODEL | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_plan},
+     OPT_MODEL | OPT_OWN | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_plan},
     {"bake", "MODEL -o OUT",
      "Makes a flash image or (OUT.c) a C array, and a header, for a device.",
      "The header OUT.h tells the exact bytes that the device needs for this context and KV type.",
      OPT_MODEL | OPT_OUTPUT | OPT_MEMORY, cmd_bake},
-    {"tokenize", "MODEL [-p TEXT | -f FILE]", "Text to token ids.",
+    {"tokenize", "[MODEL] [-p TEXT | -f FILE]", "Text to token ids.",
      "--jsonl: {\"text\"} -> {\"ids\"}, with --offsets and --pieces those too",
-     OPT_MODEL | OPT_TEXT | OPT_SPECIAL | OPT_JSON | OPT_JSONL, cmd_tokenize},
-    {"detokenize", "MODEL [--ids IDS]", "Token ids (or numbers on stdin) to text.",
-     "--jsonl: {\"ids\"} -> {\"text\"}", OPT_MODEL | OPT_DECODE | OPT_JSONL, cmd_detokenize},
+     OPT_MODEL | OPT_OWN | OPT_TEXT | OPT_SPECIAL | OPT_JSON | OPT_JSONL, cmd_tokenize},
+    {"detokenize", "[MODEL] [--ids IDS]", "Token ids (or numbers on stdin) to text.",
+     "--jsonl: {\"ids\"} -> {\"text\"}", OPT_MODEL | OPT_OWN | OPT_DECODE | OPT_JSONL,
+     cmd_detokenize},
     {"template", "MODEL | --file TEMPLATE", "Messages to a prompt, by a chat template.",
      "--jsonl: {\"messages\",\"add_generation_prompt\",...} -> {\"text\"}",
      OPT_MODEL | OPT_TEMPLATE | OPT_CHAT | OPT_JSONL, cmd_template},
@@ -65,24 +66,25 @@ const cli_command cli_commands[] = {
      "The passages are the lines of the file or of stdin; the best comes first.\n"
      "--jsonl: {\"query\",\"passage\"} -> {\"score\",\"tokens\",\"truncated\"}",
      OPT_MODEL | OPT_TEXT | OPT_ENCODER | OPT_CPU | OPT_JSON | OPT_JSONL, cmd_rerank},
-    {"logits", "MODEL --jsonl | --ids IDS -o FILE", "Raw logits.",
+    {"logits", "[MODEL] --jsonl | --ids IDS -o FILE", "Raw logits.",
      "--jsonl: {\"ids\",\"greedy\":N} -> {\"hash\",\"argmax\",\"greedy\"}\n"
      "-o: a safetensors file with the tensor logits [n, vocabulary]",
-     OPT_MODEL | OPT_LOGITS | OPT_OUTPUT | OPT_MEMORY | OPT_CPU | OPT_JSONL, cmd_logits},
-    {"perplexity", "MODEL --ids FILE | -f TEXT", "How well a model foretells a text.",
+     OPT_MODEL | OPT_OWN | OPT_LOGITS | OPT_OUTPUT | OPT_MEMORY | OPT_CPU | OPT_JSONL, cmd_logits},
+    {"perplexity", "[MODEL] --ids FILE | -f TEXT", "How well a model foretells a text.",
      "Windows do not overlap; the result is the mean over windows of the mean of their terms.",
-     OPT_MODEL | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_perplexity},
+     OPT_MODEL | OPT_OWN | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON,
+     cmd_perplexity},
     {"compare", "MODEL OTHER [--ids FILE | -f TEXT]", "Two models side by side, or on a text.",
      "On a text: KL divergence of OTHER from MODEL, how often the best token is the same, both\n"
      "perplexities. Without one: shape, memory, predicted speed, quality cards.",
      OPT_MODEL | OPT_PAIR | OPT_IDS_FILE | OPT_TEXT | OPT_MEMORY | OPT_CPU | OPT_JSON, cmd_compare},
-    {"explain", "MODEL [-p TEXT | -f FILE]", "Shows what a model does with a text, step by step.",
+    {"explain", "[MODEL] [-p TEXT | -f FILE]", "Shows what a model does with a text, step by step.",
      "Tokens, each layer's stages (shapes, bytes, operations, time, norms), attention heads,\n"
      "logits and the sampler's choice. The text is taken as it is, without a chat template.",
-     OPT_MODEL | OPT_TEXT | OPT_EXPLAIN | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON,
+     OPT_MODEL | OPT_OWN | OPT_TEXT | OPT_EXPLAIN | OPT_SAMPLE | OPT_MEMORY | OPT_CPU | OPT_JSON,
      cmd_explain},
-    {"bench", "MODEL ...", "Measures speed: tokens a second of prompts and of generation.", "",
-     OPT_MODEL | OPT_MANY | OPT_BENCH | OPT_CPU, cmd_bench},
+    {"bench", "[MODEL ...]", "Measures speed: tokens a second of prompts and of generation.", "",
+     OPT_MODEL | OPT_OWN | OPT_MANY | OPT_BENCH | OPT_CPU, cmd_bench},
     {"list", "", "Lists the models at hand and those that mote knows.",
      "At hand: files of the models folder, $MOTE_MODELS or ~/.local/share/mote; and sources to\n"
      "convert: the caches of Hugging Face, Ollama and llama.cpp.",
@@ -212,6 +214,8 @@ static int list_commands(void)
                    "mote COMMAND MODEL ...\n\n");
     for (const cli_command *c = cli_commands; c->name; c++)
         cli_printf(&out, "  %-12s %s\n", c->name, c->summary);
+    if (cli_builtin().base)
+        cli_puts(&out, "\nWithout a model at hand: mote run -p \"Once upon a time\"\n");
     cli_puts(&out, "\nmote COMMAND --help tells the options of a command; mote --version the "
                    "version;\nmote help --man gives the manual page, mote help --completions "
                    "bash|zsh|fish a script for a shell.\n");
@@ -239,6 +243,64 @@ static int unknown(const char *name)
     return cli_error(EXIT_USAGE, name, "no such command; mote help lists them");
 }
 
+/* No model was named, and the built-in one is none for this command, or is not there. */
+static int refuse_no_model(const cli_command *command)
+{
+    if ((command->options & OPT_CHAT_ONLY) && cli_builtin().base)
+        return cli_error(EXIT_USAGE, NULL,
+                         "no file given: mote chat MODEL; the built-in model goes on with a text: "
+                         "mote run -p TEXT");
+    return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s%s", command->name,
+                     command->options & OPT_OWN ? "MODEL" : command->arguments,
+                     command->options & OPT_OWN ? "; this mote has no model built in" : "");
+}
+
+/* Says so: nobody shall take its story for an answer of a model that was meant. */
+static int take_builtin(cli_opts *o, const cli_command *command)
+{
+    cli_engine e;
+    mote_model_info m;
+    if (!cli_takes_builtin(command))
+        return refuse_no_model(command);
+    o->model = cli_builtin_name;
+    if (!cli_peek(&e, o, o->model))
+        return 0; /* the command will say what is wrong with it */
+    mote_model_get_info(e.model, &m);
+    cli_note(o,
+             "mote: note: the built-in model %s (%.1f M weights, %s) only tells stories; for "
+             "another: mote %s FILE, mote list",
+             o->model, (double)m.n_parameters / 1e6, e.info.weight_type ? e.info.weight_type : "?",
+             command->name);
+    cli_engine_close(&e);
+    return 0;
+}
+
+/* A text where a model should be, which a first command easily has. */
+static bool is_text(const cli_opts *o, const cli_command *command)
+{
+    return (command->options & OPT_TEXT) && !o->prompt && !o->file && strpbrk(o->model, " \n") &&
+           access(o->model, F_OK) != 0;
+}
+
+/* Names become paths. */
+static int find_models(cli_opts *o, const cli_command *command, char at_hand[2][CLI_PATH])
+{
+    bool wants_model = (command->options & OPT_MODEL) && !(command->options & OPT_TEMPLATE);
+    int code = wants_model && !o->model ? take_builtin(o, command) : 0;
+    if (code)
+        return code;
+    if (o->model)
+        o->model = cli_find_model(o->model, at_hand[0]);
+    if (o->model && is_text(o, command))
+        return cli_error(MOTE_ERR_IO, o->model, "there is no such file; a text goes behind -p");
+    if (o->other)
+        o->other = cli_find_model(o->other, at_hand[1]);
+    /* So small that on a busy machine threads would wait for each other most of the time. */
+    if (cli_is_builtin(o->model) && !o->threads)
+        o->threads = 1;
+    return 0;
+}
+
 static int run_command(const cli_command *command, int argc, char **argv)
 {
     cli_opts o;
@@ -248,18 +310,10 @@ static int run_command(const cli_command *command, int argc, char **argv)
         return code;
     if (o.help)
         return cli_help(command);
-    bool needs_model = (command->options & OPT_MODEL) && !(command->options & OPT_TEMPLATE);
-    if (needs_model && !o.model)
-        return cli_error(EXIT_USAGE, NULL, "no file given: mote %s %s", command->name,
-                         command->arguments);
     code = o.offline ? cli_go_offline() : 0;
-    if (code)
-        return code;
-    if (needs_model && cli_find_at_hand(o.model, at_hand[0]))
-        o.model = at_hand[0];
-    if (o.other && cli_find_at_hand(o.other, at_hand[1]))
-        o.other = at_hand[1];
-    if (o.fallback)
+    if (!code)
+        code = find_models(&o, command, at_hand);
+    if (!code && o.fallback)
         code = cli_fall_back(&o, at_hand[2]);
     if (!code)
         code = command->run(&o);

@@ -42,6 +42,8 @@ static void put_command(cli_out *out, const cli_command *c)
         cli_puts(out, "\n.br\n");
         put_text(out, text);
     }
+    if (cli_takes_builtin(c))
+        cli_printf(out, "\n.br\nWithout MODEL: the built-in one, %s.", cli_builtin_name);
     cli_puts(out, "\n.br");
     for (size_t i = 0; i < cli_n_options; i++)
         if (cli_takes(c, &cli_options[i])) {
@@ -139,6 +141,7 @@ static const char tail[] =
     ".EX\n"
     "mote convert SmolLM2\\-135M\\-Instruct/ \\-o smollm2.mote \\-\\-type q8\n"
     "mote run smollm2.mote \\-p \"What is the capital of France?\"\n"
+    "mote run \\-p \"Once upon a time\"\n"
     "mote plan smollm2.mote \\-c 8192 \\-\\-kv q8\n"
     "mote run smollm2.mote \\-\\-jsonl < prompts.jsonl\n"
     ".EE\n";

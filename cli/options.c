@@ -225,6 +225,11 @@ const char *cli_nearest(const char *name, const char *const *list)
     return best;
 }
 
+bool cli_takes_builtin(const cli_command *command)
+{
+    return (command->options & OPT_OWN) && cli_builtin().base;
+}
+
 bool cli_takes(const cli_command *command, const option *opt)
 {
     return (opt->groups & (command->options | (unsigned)OPT_ANY)) != 0;
@@ -516,6 +521,8 @@ int cli_help(const cli_command *command)
                command->arguments, command->summary);
     if (*command->more)
         cli_printf(&out, "%s\n", command->more);
+    if (cli_takes_builtin(command))
+        cli_printf(&out, "Without MODEL: the built-in one, %s.\n", cli_builtin_name);
     cli_puts(&out, "\n");
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (cli_takes(command, &cli_options[i]))

@@ -31,6 +31,8 @@ extern const option cli_options[];
 extern const size_t cli_n_options;
 
 bool cli_takes(const cli_command *command, const option *opt);
+/* Does the command use the built-in model when none is named? Not in a program without one. */
+bool cli_takes_builtin(const cli_command *command);
 
 /* The manual page mote(1) on stdout, as roff. An exit code, as below. */
 int cli_manual(void);

@@ -54,7 +54,7 @@ For example
   Fedora  dnf install gcc make pkgconf cjson-devel utf8proc-devel python3-pip
   Arch    pacman -S gcc make pkgconf cjson libutf8proc python-pip
   macOS   brew install pkg-config cjson utf8proc python
-'make CONVERT=0' needs neither cJSON nor utf8proc, but makes a mote that cannot convert.
+'make' without cJSON and utf8proc makes a mote that cannot convert, but runs.
 LIST
     exit 1
 fi

@@ -1,7 +1,7 @@
 /* main.c: a story teller on a microcontroller: a line comes in over a serial port, tokens go out as
  * they are made. Copy it, write serial.h's two functions for your board, and bake a model:
- *     mote bake MODEL -o story.c -c 256 --kv q8
- */
+ *     mote bake models/story-tiny.mote -o story.c -c 256 --kv q8
+ * build.sh does that and links it all. */
 #include "include/mote.h"
 #include "serial.h"
 #include "story.h"

@@ -37,7 +37,11 @@ def usage_errors(m):
     refused(2, "the nearest is run", "rnu")
     refused(2, "mote help lists them", "frobnicate")
     refused(2, "a command comes first", m.good, "-p", "a")
-    refused(2, "no file given", "run")
+    for name in ("verify", "bake", "convert", "compare", "embed", "rerank", "chat"):
+        refused(2, "no file given: mote " + name, name)
+    refused(4, "a text goes behind -p", "run", "Once upon a time")
+    shutil.copy(m.good, m.folder / "two words.mote")
+    out("run", "two words", "-n", 1, text="a", env={**os.environ, "MOTE_MODELS": str(m.folder)})
     refused(2, "--temp", "run", m.good, "--tmep", "1")
     refused(2, "--repeat-penalty", "run", m.good, "--repeat-penality", "1")
     refused(2, "has no such option", "info", m.good, "--frobnicate")

@@ -6,7 +6,8 @@ has commands alone, with remarks behind #. A remark on the line before says how 
   (none)                        run; a console block's output is compared letter by letter
   <!-- figures differ -->       run; compared without its numbers: times, and what follows from them
   <!-- this machine -->         run; it prints something, but not the same on every machine
-  <!-- needs FILE -->           run where the file is there, skipped with a notice elsewhere; "; figures differ" may follow
+  <!-- needs FILE -->           run where the file (or "built-in model") is there, skipped with a notice elsewhere;
+                                "; figures differ" may follow
   <!-- not run: WHY -->         not run; its names are checked all the same
 """
 import json
@@ -36,6 +37,12 @@ def pages():
     return [p for p in found if p.exists()]
 
 
+def is_there(what):
+    if what != "built-in model":
+        return (ROOT / what).exists()
+    return b'"built_in":[{' in subprocess.run([BUILD / "mote", "list", "--json"], stdout=subprocess.PIPE).stdout
+
+
 class Block:
     """A fenced block: lines [begin, end) of the page, its language and the remark before it."""
 
@@ -50,7 +57,7 @@ class Block:
 
     def obstacle(self):
         """Why it cannot be run here; None: it can."""
-        if self.needs and not (ROOT / self.needs).exists():
+        if self.needs and not is_there(self.needs):
             return f"no {self.needs}"
         return self.remark if self.remark.startswith("not run") else None
 
@@ -112,8 +119,11 @@ class Places:
         folder = self.top / name
         (folder / "build").mkdir(parents=True)
         for entry in ROOT.iterdir():
-            if entry.name not in ("build", "models", ".git"):
+            if entry.name not in ("build", ".git"):
                 (folder / entry.name).symlink_to(entry)
+        (folder / "models").mkdir()
+        for model in (ROOT / "models").glob("story*.mote"):  # those of the tree
+            (folder / "models" / model.name).symlink_to(model)
         (folder / "build" / "release").symlink_to(BUILD)
         return folder
 

@@ -47,12 +47,13 @@ BOARD := tests/firmware/board_arm.c
 START := reset
 endif
 CC := $(CROSS)gcc
-FEATURES ?= -DMOTE_TYPE_Q4=1
+FEATURES ?= -DMOTE_TYPE_Q4=1 -DMOTE_TEXT_STEPS=1
 N_CTX    ?= 256
 ARENA_BYTES ?= 112000
 OPT      ?= -Os -fno-move-loop-invariants
 # Products and attention are worth -O2; a build for size leaves them at -Os.
 KERNEL_OPT ?= -O2 -fmove-loop-invariants -fno-schedule-insns
+CHOSEN := $(CROSS) $(CPU) $(FEATURES) $(OPT) / $(KERNEL_OPT) / $(N_CTX) $(ARENA_BYTES)
 
 CFLAGS = -std=gnu11 $(CPU) $(OPT) -g -ffreestanding -ffunction-sections -fdata-sections \
     -fno-tree-loop-distribute-patterns -ffp-contract=off -fno-math-errno -fno-trapping-math \
@@ -75,7 +76,7 @@ all: $(D)/libmote.a $(if $(MODEL),$(D)/test.elf)
 $(D)/kernels/%.o: OPT += $(KERNEL_OPT)
 $(D)/kernels/ref/%.o: OPT += -Os
 $(D)/tests/%.o: FEATURES += $(TICKS) -DN_CTX=$(N_CTX) -DARENA_BYTES=$(ARENA_BYTES)
-$(D)/%.o: %.c
+$(D)/%.o: %.c $(D)/chosen
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -84,6 +85,10 @@ $(D)/libmote.a: $(call objs,$(LIB))
 	$(Q)$(CROSS)ar rcsD $@ $^
 
 .PHONY: always
+$(D)/chosen: always # other flags than last time: everything again
+	@mkdir -p $(@D)
+	@echo '$(CHOSEN)' | cmp -s - $@ || echo '$(CHOSEN)' > $@
+
 $(D)/model.o: tests/firmware/model.S $(MODEL) always # the name may be of another model
 	$(Q)$(CC) $(CPU) -DMODEL_FILE='"$(MODEL)"' -c -o $@ $<
 

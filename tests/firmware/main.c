@@ -1,6 +1,6 @@
-/* main.c: the test program of a device. Runs a model in place from read-only memory, 200 tokens,
- * and tells what run.py compares: text, hash, bytes, instructions. Then what a device may be given
- * that is wrong. Read board.h first. */
+/* main.c: the test program of a device. Runs a model in place from read-only memory, 200 tokens of
+ * a prompt and what follows, and tells what run.py compares: text, hash, bytes, instructions. Then
+ * what a device may be given that is wrong. Read board.h first. */
 #include <string.h>
 
 #include "include/mote.h"
@@ -13,6 +13,7 @@
 #define N_TOKENS 200
 #define PAINT 0xa5c35a3cu
 #define GUARD 64
+#define HASH_BEGIN 0xcbf29ce484222325u
 #define FRONT 16384 /* bytes: header and index */
 
 static uint8_t arena[ARENA_BYTES] __attribute__((section(".arena"), aligned(64)));
@@ -89,15 +90,35 @@ static mote_status start(device *d, size_t bytes, uint32_t n_ctx)
                              bytes - model_bytes - tokenizer_bytes, d->model, &o, &err);
 }
 
-/* ---- 200 tokens ----------------------------------------------------------------------------- */
+/* ---- a prompt ------------------------------------------------------------------------------- */
 
-static uint64_t hash_floats(uint64_t hash, const float *x, size_t n)
+typedef struct prompt {
+    int32_t ids[64];
+    size_t n;
+} prompt;
+
+static uint64_t hash_bytes(uint64_t hash, const void *x, size_t n)
 {
-    const uint8_t *p = (const uint8_t *)x;
-    for (size_t i = 0; i < 4 * n; i++)
+    const uint8_t *p = x;
+    for (size_t i = 0; i < n; i++)
         hash = (hash ^ p[i]) * 0x100000001b3u;
     return hash;
 }
+
+/* The scratch of the encoder lies where the session will: start again after this. */
+static void encode(const device *d, prompt *p)
+{
+    static const char text[] = "Once upon a time";
+    const size_t bytes = sizeof text - 1;
+    size_t need = mote_encode_scratch_bytes(d->tokenizer, bytes);
+    board_expect(need <= (size_t)(arena + ARENA_BYTES - (uint8_t *)d->session), "room to encode");
+    board_expect(!mote_encode(d->tokenizer, text, bytes, MOTE_ENCODE_ADD_SPECIAL, NULL, 0, p->ids,
+                              64, &p->n, d->session, need, NULL),
+                 "mote_encode");
+    put_number("encoded", hash_bytes(HASH_BEGIN, p->ids, 4 * p->n), 16);
+}
+
+/* ---- 200 tokens ----------------------------------------------------------------------------- */
 
 static void show(mote_decoder *decoder, int32_t id)
 {
@@ -107,17 +128,18 @@ static void show(mote_decoder *decoder, int32_t id)
     board_put(piece);
 }
 
-static void run_tokens(device *d)
+static void run_tokens(device *d, const prompt *p)
 {
-    uint64_t hash = 0xcbf29ce484222325u, sum = 0;
+    uint64_t hash = HASH_BEGIN, sum = 0;
     uint32_t first = 0, last = 0;
     mote_model_info info;
     mote_decoder decoder;
-    mote_row row = {1, 0, d->session, true};
+    mote_row row = {0, 0, d->session, true};
     mote_model_get_info(d->model, &info);
     mote_decoder_init(&decoder, d->tokenizer, true);
     board_put("text ");
     for (uint32_t i = 0; i < N_TOKENS; i++) {
+        row.token = i < p->n ? p->ids[i] : row.token;
         row.pos = i;
         board_count_begin();
         mote_status s = mote_forward(d->session, &row, 1, NULL, NULL, NULL);
@@ -126,9 +148,10 @@ static void run_tokens(device *d)
         sum += last;
         board_expect(!s, "mote_forward");
         const float *logits = mote_session_logits(d->session, 0);
-        hash = hash_floats(hash, logits, info.n_vocab);
+        hash = hash_bytes(hash, logits, 4 * info.n_vocab);
         row.token = mote_argmax(logits, info.n_vocab);
-        show(&decoder, row.token);
+        if (i + 1 >= p->n)
+            show(&decoder, row.token);
     }
     board_put("\n");
     put_number("hash", hash, 16);
@@ -154,41 +177,32 @@ static bool hear(void *user, int32_t id)
     return h->n < sizeof h->ids / sizeof *h->ids;
 }
 
-/* Text in, ids out: the encoder, mote_generate, the sampler. The scratch of the encoder lies where
- * the session will: it is not needed yet. */
-static void generate(device *d)
+/* mote_generate with the sampler, whose memory is the end of the arena. */
+static void generate(device *d, const prompt *p)
 {
-    static const char text[] = "Once upon a time";
-    const size_t bytes = sizeof text - 1;
-    int32_t ids[64];
-    size_t n = 0, need = mote_encode_scratch_bytes(d->tokenizer, bytes);
+    const size_t most = 4096;
     heard h = {.n = 0};
     mote_finish finish;
     mote_sampler *sampler;
     mote_sampler_opts so;
-    uint8_t *free_from = arena + ARENA_BYTES - 4096;
-    board_expect(need <= (size_t)(arena + ARENA_BYTES - (uint8_t *)d->session), "room to encode");
-    board_expect(!mote_encode(d->tokenizer, text, bytes, MOTE_ENCODE_ADD_SPECIAL, NULL, 0, ids, 64,
-                              &n, d->session, need, NULL),
-                 "mote_encode");
-    put_number("encoded", hash_floats(0xcbf29ce484222325u, (const float *)(const void *)ids, n),
-               16);
-    board_expect(!start(d, ARENA_BYTES - 4096, 64), "start again");
+    mote_model_info info;
+    uint8_t *free_from = arena + ARENA_BYTES - most;
+    board_expect(!start(d, ARENA_BYTES - most, 64), "start again");
+    mote_model_get_info(d->model, &info);
     mote_sampler_defaults(&so);
     so.seed = 1;
-    board_expect(mote_sampler_bytes(512, &so, NULL) <= 4096, "room for the sampler");
-    board_expect(!mote_sampler_init(&sampler, free_from, 4096, d->model, &so, NULL),
+    board_expect(mote_sampler_bytes(info.n_vocab, &so, NULL) <= most, "room for the sampler");
+    board_expect(!mote_sampler_init(&sampler, free_from, most, d->model, &so, NULL),
                  "mote_sampler_init");
-    const mote_generate_opts o = {.ids = ids,
-                                  .n_ids = n,
+    const mote_generate_opts o = {.ids = p->ids,
+                                  .n_ids = p->n,
                                   .max_tokens = SIZE_MAX,
                                   .sampler = sampler,
                                   .token = hear,
                                   .user = &h};
     board_expect(!mote_generate(d->session, &o, &finish, NULL), "mote_generate");
     board_expect(finish == MOTE_FINISH_CALLER && h.n == 16, "sixteen tokens");
-    put_number("sampled", hash_floats(0xcbf29ce484222325u, (const float *)(const void *)h.ids, 16),
-               16);
+    put_number("sampled", hash_bytes(HASH_BEGIN, h.ids, sizeof h.ids), 16);
 }
 
 /* ---- what is wrong -------------------------------------------------------------------------- */
@@ -261,18 +275,20 @@ static void check_arena(device *d)
 int main(void)
 {
     device d = {.used = 0};
+    prompt p = {.n = 0};
     mote_status s;
     paint_stack();
     s = start(&d, ARENA_BYTES, N_CTX);
     put_number("status", s, 10);
     if (s)
         return 2;
+    encode(&d, &p);
     check_arena(&d);
-    run_tokens(&d);
+    run_tokens(&d, &p);
     for (size_t i = 0; i < GUARD; i++)
         board_expect(arena[d.used + i] == 0x5a, "the guard behind the arena");
     put_number("arena", d.used, 10);
-    generate(&d);
+    generate(&d, &p);
     refuse_calls(&d);
     refuse_files();
     put_number("stack", stack_used(__builtin_frame_address(0)), 10);

@@ -91,7 +91,7 @@ def main():
     targets = sys.argv[1:] or DEFAULT
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        made = [model for model, _ in run.models(folder)]
+        made = [model.file for model in run.models(folder)]
         for target in targets:
             library = plugin(folder, target)
             if not library:

@@ -8,7 +8,7 @@ ABI     := $(shell sed -n 's/^.define MOTE_ABI //p' include/mote.h)
 VERSION := $(shell sed -n 's/^.define MOTE_VERSION "\(.*\)"/\1/p' include/mote.h)
 SHARED  := $(B)/libmote.so.$(ABI)
 PLAIN   := build/plain
-plain    = +@$(MAKE) CONFIG=release BLAS=0 B=$(PLAIN)
+plain    = +@$(MAKE) CONFIG=release BLAS=0 B=$(PLAIN) $(if $(SOUGHT),CONVERT=1)
 
 # ---- shared library ----------------------------------------------------------------------------
 # Shows what the public headers declare (their visibility), under the name of its interface.

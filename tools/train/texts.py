@@ -2,8 +2,8 @@
 """Picks the good texts and sets some aside: texts.py FOLDER reads FOLDER/*.jsonl (write.py), writes FOLDER/train.txt
 and held.txt (one text after another, a line <|endoftext|> between), and prints what was left out and why.
 
-A text is cut before its first repetition and at the end of a sentence; it is good if enough is left, in English
-letters, and little of it was in a text before."""
+A text is cut before its first repetition, before it talks about itself, and at the end of a sentence; it is good if
+enough is left, in English letters, and little of it was in a text before."""
 import json
 import pathlib
 import re
@@ -18,6 +18,9 @@ HELD_OF = 50       # one text of so many is set aside
 
 GRIM = re.compile(r"\b(kill\w*|dead|death|dies?|died|dying|blood\w*|murder\w*|suicid\w*|guns?|knife|knives|god|drugs?|"
                   r"sex\w*|nude|naked|wine|beer|drunk|hell|damn|war|corpse|grave)\b", re.IGNORECASE)
+ABOUT_ITSELF = re.compile(r"\b(as an ai|language model|this (little |short |simple )?(story|tale)|(in|of|to) the story|"
+                          r"the (story|tale|moral) (is|was|of|ends|ended|begins|goes|teaches|shows|takes)|the end[.!]|"
+                          r"write (a|the|your) (story|tale)|short story|questions?:|answers?:)", re.IGNORECASE)
 WORD = re.compile(r"[A-Za-z']+")
 SENTENCE_END = re.compile(r'[.!?]["\']?(?=\s|$)')
 PLAIN = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "\u2026": "..."}
@@ -46,6 +49,11 @@ def before_repetition(text):
     return text
 
 
+def before_itself(text):
+    found = ABOUT_ITSELF.search(text)
+    return text[:found.start()] if found else text
+
+
 def whole_sentences(text):
     ends = [m.end() for m in SENTENCE_END.finditer(text)]
     return text[:ends[-1]] if ends else ""
@@ -62,7 +70,7 @@ class Picker:
 
     def pick(self, row):
         """The good part, or None."""
-        text = whole_sentences(before_repetition(clean(row["begin"] + row["text"])))
+        text = whole_sentences(before_repetition(before_itself(clean(row["begin"] + row["text"]))))
         found = WORD.findall(text.lower())
         if len(found) < (LEAST_ANSWER if row["question"] else LEAST_STORY):
             return self._refuse("too short, or repeats itself")
@@ -72,8 +80,6 @@ class Picker:
             return self._refuse("few words")
         if GRIM.search(text):
             return self._refuse("not for children")
-        if re.search(r"\b(as an ai|language model|the story (ends|ended|is about))\b", text.lower()):
-            return self._refuse("talks about itself")
         grams = {zlib.crc32(" ".join(found[i:i + N_GRAM]).encode()) for i in range(len(found) - N_GRAM + 1)}
         if grams and len(grams & self.known) > MOST_KNOWN * len(grams):
             return self._refuse("known already")
