@@ -18,7 +18,7 @@ PROMPT, N = "Once upon a time there was a little", 40
 ONE = ("-t", 1, "-q")  # several threads wait for each other long where other programs run
 SCORE = ("-f", TEXT, "-c", 128, "--json", *ONE)
 # What rounding may do to `story`: mean KL divergence, share of the same best token, perplexity's growth.
-Q8, Q4 = (0.005, 0.95, 0.01), (0.2, 0.70, 0.15)
+Q8, Q4 = (0.001, 0.97, 0.005), (0.04, 0.85, 0.03)
 
 
 def model(name):
@@ -129,6 +129,12 @@ def rounding_moves_it_little(m):
     fine, coarse = (near(m.convert(source, f"story.{kind}.mote", "--type", kind), bounds)
                     for kind, bounds in (("q8", Q8), ("q4", Q4)))
     assert fine["mean_kl"] < 0.2 * coarse["mean_kl"], (fine, coarse)
+
+
+@test
+def the_built_in_file_is_what_convert_makes(m):
+    made = m.convert(model("story"), "own.mote", "--type", "q8")
+    assert made.read_bytes() == model("story-q8").read_bytes()
 
 
 @test

@@ -119,7 +119,7 @@ class Places:
         folder = self.top / name
         (folder / "build").mkdir(parents=True)
         for entry in ROOT.iterdir():
-            if entry.name not in ("build", ".git"):
+            if entry.name not in ("build", "models", ".git"):
                 (folder / entry.name).symlink_to(entry)
         (folder / "models").mkdir()
         for model in (ROOT / "models").glob("story*.mote"):  # those of the tree

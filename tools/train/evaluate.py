@@ -50,7 +50,7 @@ def is_good(text):
 
 def share_of_good(mote, model):
     rows = [{"prompt": p, "seed": s} for p in PROMPTS for s in range(SEEDS)]
-    lines = run(mote, "run", model, "--raw", "--jsonl", "-n", 220, "-q", "-c", 256,
+    lines = run(mote, "run", model, "--raw", "--jsonl", "-n", 400, "-q",
                 stdin="".join(json.dumps(r) + "\n" for r in rows)).splitlines()
     texts = [r["prompt"] + json.loads(line)["text"] for r, line in zip(rows, lines)]
     return sum(map(is_good, texts)) / len(texts)

@@ -26,7 +26,8 @@ SHAPES = {  # parameters with 1,024 entries: 139 thousand (256 KiB of flash with
                    "intermediate_size": 128, "max_position_embeddings": 256},
     "story": {"hidden_size": 160, "num_hidden_layers": 6, "num_attention_heads": 5, "num_key_value_heads": 1,
               "intermediate_size": 416, "max_position_embeddings": 512}}
-RATE = {"story-tiny": 4e-3, "story": 2e-3}
+RATE = {"story-tiny": 8e-3, "story": 4e-3}
+SHORT, LONG_FROM = 256, 0.75  # windows are so long at first, from this share of the steps on as long as the context
 WARM_UP, DECAY, CLIP, HELD, EACH = 100, 0.1, 1.0, 64, 200
 
 
@@ -47,9 +48,9 @@ def loss_of(model, rows):
 
 
 @torch.no_grad()
-def held_loss(model, ids, length):
+def held_loss(model, ids):
     model.eval()
-    rows = batch_of(ids, 0, 0, HELD, length)
+    rows = batch_of(ids, 0, 0, HELD, SHORT)
     loss = sum(loss_of(model, rows[i:i + 16]).item() for i in range(0, HELD, 16)) / (HELD / 16)
     model.train()
     return loss
@@ -109,26 +110,27 @@ def note_options(args):
 
 
 def train(args, model, ids, held):
-    length, most = SHAPES[args.shape]["max_position_embeddings"], args.rate or RATE[args.shape]
+    context, most = SHAPES[args.shape]["max_position_embeddings"], args.rate or RATE[args.shape]
     optimizer, path = make_optimizer(model, most), args.out / "state.pt"
     first = take_up(path, model, optimizer)
     log, begun, end = open_log(args.out / "log.csv", first), time.monotonic(), min(args.stop or args.steps, args.steps)
     for step in range(first, end):
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, args.steps, most)
-        loss = loss_of(model, batch_of(ids, args.seed, step + 1, args.batch, length))
+        length = context if step >= LONG_FROM * args.steps else SHORT
+        loss = loss_of(model, batch_of(ids, args.seed, step + 1, args.batch * SHORT // length, length))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         final = step + 1 == args.steps
         if step < EACH or (step + 1) % 20 == 0 or final:
-            shown = f"{held_loss(model, held, length):.4f}" if (step + 1) % 100 == 0 or final else ""
-            speed = (step + 1 - first) * args.batch * length / (time.monotonic() - begun)
+            shown = f"{held_loss(model, held):.4f}" if (step + 1) % 100 == 0 or final else ""
+            speed = (step + 1 - first) * args.batch * SHORT / (time.monotonic() - begun)
             log.write(f"{step + 1},{loss.item():.4f},{shown},{speed:.0f}\n")
             log.flush()
             print(f"\rstep {step + 1} of {args.steps}, loss {loss.item():.4f}, {speed:.0f} tokens/s, "
-                  f"{(end - step - 1) * args.batch * length / speed / 60:.0f} min to go ", end="", file=sys.stderr)
+                  f"{(end - step - 1) * args.batch * SHORT / speed / 60:.0f} min to go ", end="", file=sys.stderr)
         if (step + 1) % args.keep == 0 or step + 1 == end:
             keep(path, model=model.state_dict(), optimizer=optimizer.state_dict(), step=step + 1)
     log.close()
@@ -140,8 +142,8 @@ def main():
     p.add_argument("tokens", type=pathlib.Path)
     p.add_argument("out", type=pathlib.Path)
     p.add_argument("--shape", choices=SHAPES, required=True)
-    p.add_argument("--steps", type=int, default=8000)
-    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--steps", type=int, default=2000)
+    p.add_argument("--batch", type=int, default=16, help="windows of 256 tokens")
     p.add_argument("--rate", type=float, default=0.0, help="the most; 0: the shape's")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--stop", type=int, default=0, help="the last step of this time; 0: all")
