@@ -8,6 +8,7 @@ import math
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 from texts import END, N_GRAM, SENTENCE_END, WORD
 
@@ -25,14 +26,11 @@ def run(*args, stdin=None):
     return subprocess.run(list(map(str, args)), input=stdin, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def per_byte(mote, model, path):
-    """exp of nats a byte: the mean of a token times tokens a byte."""
-    text = path.read_text().replace(f"\n{END}\n", "\n\n")
-    plain = path.with_suffix(".plain")
-    plain.write_text(text)
+def per_byte(mote, model, plain):
+    """exp of nats a byte of a text: the mean of a token times tokens a byte."""
     got = json.loads(run(mote, "perplexity", model, "-f", plain, "-c", 256, "--json", "-q"))
     n = int(run(mote, "tokenize", model, "-f", plain, "--count").split()[0])
-    return math.exp(got["mean_nll"] * n / len(text.encode()))
+    return math.exp(got["mean_nll"] * n / plain.stat().st_size)
 
 
 def is_good(text):
@@ -60,9 +58,12 @@ def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     mote, held = sys.argv[1], pathlib.Path(sys.argv[2])
-    for model in sys.argv[3:]:
-        print(f"{model}: perplexity for a byte {per_byte(mote, model, held):.4f}, "
-              f"good stories {100 * share_of_good(mote, model):.0f} %")
+    with tempfile.TemporaryDirectory() as folder:
+        plain = pathlib.Path(folder) / "held.txt"
+        plain.write_text(held.read_text().replace(f"\n{END}\n", "\n\n"))
+        for model in sys.argv[3:]:
+            print(f"{model}: perplexity for a byte {per_byte(mote, model, plain):.4f}, "
+                  f"good stories {100 * share_of_good(mote, model):.0f} %")
 
 
 if __name__ == "__main__":

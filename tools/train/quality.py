@@ -11,13 +11,13 @@ import argparse
 import json
 import pathlib
 import struct
-import subprocess
 import tempfile
 
 import gguf
 import numpy as np
 
-from texts import END
+from evaluate import run
+from texts import texts_of
 
 TYPES = gguf.GGMLQuantizationType
 F16, Q8, MATRIX = 1, 3, 2  # of kernels/quant.h and loader/format.h
@@ -115,14 +115,6 @@ def write_gguf(model, path, type_of):
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
-
-
-def run(*args, stdin=None):
-    return subprocess.run(list(map(str, args)), input=stdin, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def texts_of(path):
-    return [t for t in path.read_text().split(f"\n{END}\n") if t]
 
 
 def ids_of(args):

@@ -59,6 +59,11 @@ def whole_sentences(text):
     return text[:ends[-1]] if ends else ""
 
 
+def texts_of(path):
+    """The texts of what this program wrote."""
+    return [t for t in path.read_text().split(f"\n{END}\n") if t]
+
+
 class Picker:
     """Texts in order: whether one is good depends on those before."""
 

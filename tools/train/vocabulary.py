@@ -10,11 +10,7 @@ import pathlib
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from texts import END
-
-
-def texts_of(path):
-    return [t for t in path.read_text().split(f"\n{END}\n") if t]
+from texts import END, texts_of
 
 
 def learn(texts, size):
