@@ -57,11 +57,11 @@ static void json_local(listing *l, const cli_engine *e, const mote_model_info *m
 static bool local_can(const listing *l, const cli_registry *r, const cli_engine *e,
                       const char *path)
 {
+    if (cli_is_builtin(path)) /* in no registry */
+        return !l->o->capability || strcmp(l->o->capability, "text") == 0;
     char text[200];
     mote_text name = mote_image_text(&e->image, MOTE_IMAGE_NAME);
     snprintf(text, sizeof text, "%.*s", (int)name.bytes, name.ptr);
-    if (cli_is_builtin(path))
-        return !l->o->capability || strcmp(l->o->capability, "text") == 0;
     return can(l, cli_registry_find(r, text));
 }
 

@@ -263,7 +263,7 @@ static int take_builtin(cli_opts *o, const cli_command *command)
     if (!cli_takes_builtin(command))
         return refuse_no_model(command);
     o->model = cli_builtin_name;
-    if (!cli_peek(&e, o, o->model))
+    if (o->quiet || !cli_peek(&e, o, o->model))
         return 0; /* the command will say what is wrong with it */
     mote_model_get_info(e.model, &m);
     cli_note(o,
