@@ -18,6 +18,9 @@ import time
 import words
 
 CHUNK = 1024  # answers of a file
+# Where texts.py would cut a text in any case: a twentieth of all that would be written stands behind them.
+STOPS = (" this story", "This story", "he story goes", "he story of", "he story ends", "he story ended", "he story is",
+         "he story was", "of the story", "in the story", "to the story", "The end.", "The End.")
 
 
 def whole_lines(path):
@@ -57,7 +60,8 @@ class Writer:
             return
         with open(path, "a", encoding="utf-8") as out, subprocess.Popen(
                 [self.args.mote, "run", self.args.model, "--raw", "--jsonl", "-np", str(self.args.np), "-t", "1",
-                 "-c", "512", "--top-p", "0.95", "--min-p", "0.05", "--repeat-penalty", "1.1", "-q"],
+                 "-c", "512", "--top-p", "0.95", "--min-p", "0.05", "--repeat-penalty", "1.1", "-q",
+                 *(word for stop in STOPS for word in ("--stop", stop))],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
             feed = threading.Thread(target=self.feed, args=(p.stdin, asked), daemon=True)
             feed.start()
