@@ -16,11 +16,9 @@ import threading
 import time
 
 import words
+from texts import STOPS
 
 CHUNK = 1024  # answers of a file
-# Where texts.py would cut a text in any case: a twentieth of all that would be written stands behind them.
-STOPS = (" this story", "This story", "he story goes", "he story of", "he story ends", "he story ended", "he story is",
-         "he story was", "of the story", "in the story", "to the story", "The end.", "The End.")
 
 
 def whole_lines(path):
