@@ -78,6 +78,7 @@ typedef struct bench {
     mote_row *rows;
     cli_progress progress;
     size_t n_done, n_all; /* runs */
+    bool is_begun;        /* the head is printed */
 } bench;
 
 /* ---- bench_plan.c --------------------------------------------------------------------------- */
@@ -94,7 +95,8 @@ double bench_share(const bench *b, const bench_test *t, const char **limit);
 
 void bench_print_head(bench *b);
 void bench_print_test(bench *b, const bench_test *t);
-void bench_print_end(bench *b);
+/* Also where something failed (not all): what was begun is still read as JSON. */
+void bench_print_end(bench *b, bool all);
 
 /* ---- bench_html.c --------------------------------------------------------------------------- */
 

@@ -150,6 +150,7 @@ void bench_print_head(bench *b)
                  "roofline_limit\n");
     else if (is_format(b, "json"))
         cli_json_open(&b->out, '[');
+    b->is_begun = true;
 }
 
 void bench_print_test(bench *b, const bench_test *t)
@@ -183,10 +184,10 @@ static void print_peaks(bench *b)
     cli_puts(&b->out, "\n");
 }
 
-void bench_print_end(bench *b)
+void bench_print_end(bench *b, bool all)
 {
     cli_progress_end(&b->progress);
-    if (is_format(b, "md")) {
+    if (all && is_format(b, "md")) {
         cli_printf(&b->out, "\nmote %s; first logits %.1f ms after the start of the process\n",
                    MOTE_VERSION, b->models[0].first_s * 1e3);
         for (size_t i = 1; i < b->n_opened; i++)
@@ -194,7 +195,7 @@ void bench_print_end(bench *b)
                        b->models[i].first_s * 1e3, b->models[i].name, b->models[i].type);
         if (b->peaks.n_threads)
             print_peaks(b);
-    } else if (is_format(b, "json")) {
+    } else if (b->is_begun && is_format(b, "json")) {
         cli_json_close(&b->out, ']');
         cli_json_end_line(&b->out);
     }

@@ -338,9 +338,7 @@ int cmd_bench(const cli_opts *o)
     cli_progress_start(&b.progress, o, "bench");
     for (size_t i = 0; !code && i < b.n_models; i++)
         code = measure_model(&b, i ? o->models[i - 1] : o->model, i ? cli_seconds() : start);
-    cli_progress_end(&b.progress);
-    if (!code)
-        bench_print_end(&b);
+    bench_print_end(&b, code == 0);
     if (!code && o->html) {
         name_apart(&b, o);
         code = write_report(&b);

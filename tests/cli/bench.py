@@ -10,7 +10,7 @@ import pathlib
 import stat
 import subprocess
 
-from frame import MOTE, main, out, out_json, refused, test
+from frame import MOTE, main, mote, out, out_json, refused, test
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QUICK = ["-r", 1, "-q", "-t", 1]
@@ -80,6 +80,16 @@ def the_four_forms(m):
     assert any("first logits" in x for x in md)
     wide = [x for x in out(*args, "-b", "1,2").splitlines() if x.startswith("|")]
     assert len(wide) == 6 and "batch" in wide[0] and len({x.count("|") for x in wide}) == 1
+
+
+@test
+def what_was_measured_before_an_error_is_whole(m):
+    missing = m.folder / "missing.mote"
+    for form, rows in (("json", json.loads), ("jsonl", lambda text: [json.loads(x) for x in text.splitlines()])):
+        p = mote("bench", m.good, missing, "-p", 3, "-n", 0, *QUICK, "-o", form)
+        assert p.returncode == 4 and "missing.mote" in p.stderr
+        assert [r["test"] for r in rows(p.stdout)] == ["pp3"]
+    refused(4, "missing.mote", "bench", missing, "-o", "json")
 
 
 @test
