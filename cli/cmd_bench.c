@@ -237,7 +237,7 @@ static uint32_t most_threads(const bench *b)
     uint32_t most = b->opts.batch_threads ? (uint32_t)b->opts.batch_threads : 1;
     for (size_t i = 0; i < b->plan.threads.n; i++) {
         int64_t n = b->plan.threads.at[i];
-        uint32_t threads = n ? (uint32_t)n : mote_host_threads();
+        uint32_t threads = n ? (uint32_t)n : mote_model_threads(b->engine.model);
         most = threads > most ? threads : most;
     }
     return most;

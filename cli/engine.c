@@ -190,10 +190,10 @@ uint32_t cli_default_context(const cli_engine *e)
     return e->info.n_ctx < DEFAULT_CONTEXT ? e->info.n_ctx : DEFAULT_CONTEXT;
 }
 
-static uint32_t n_threads(const cli_opts *o, bool prompt)
+static uint32_t n_threads(const cli_engine *e, bool prompt)
 {
-    int64_t n = prompt && o->batch_threads ? o->batch_threads : o->threads;
-    return n ? (uint32_t)n : mote_host_threads();
+    int64_t n = prompt && e->o->batch_threads ? e->o->batch_threads : e->o->threads;
+    return n ? (uint32_t)n : mote_model_threads(e->model);
 }
 
 int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, bool all_logits,
@@ -201,7 +201,7 @@ int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, b
 {
     const cli_opts *o = e->o;
     static const char *const kvs[] = {"f32", "f16", "q8"};
-    uint32_t decode = n_threads(o, false), prompt = n_threads(o, true);
+    uint32_t decode = n_threads(e, false), prompt = n_threads(e, true);
     size_t kv = 0;
     if (o->n_ctx)
         n_ctx = (uint32_t)o->n_ctx;
@@ -294,7 +294,7 @@ static int make_pool(mote_pool **pool, uint32_t n)
 
 int cli_engine_threads(cli_engine *e)
 {
-    uint32_t decode = n_threads(e->o, false), prompt = n_threads(e->o, true);
+    uint32_t decode = n_threads(e, false), prompt = n_threads(e, true);
     int code = e->pool ? 0 : make_pool(&e->pool, decode);
     if (!code && prompt != decode && !e->prompt_pool)
         code = make_pool(&e->prompt_pool, prompt);
@@ -318,7 +318,7 @@ const mote_team *cli_prompt_team(const cli_engine *e)
 {
     if (e->prompt_pool)
         return mote_pool_team(e->prompt_pool);
-    return n_threads(e->o, true) == 1 ? &alone : NULL;
+    return n_threads(e, true) == 1 ? &alone : NULL;
 }
 
 int cli_engine_session(cli_engine *e, const mote_session_opts *so)

@@ -295,9 +295,6 @@ static int find_models(cli_opts *o, const cli_command *command, char at_hand[2][
         return cli_error(MOTE_ERR_IO, o->model, "there is no such file; a text goes behind -p");
     if (o->other)
         o->other = cli_find_model(o->other, at_hand[1]);
-    /* So small that on a busy machine threads would wait for each other most of the time. */
-    if (cli_is_builtin(o->model) && !o->threads)
-        o->threads = 1;
     return 0;
 }
 

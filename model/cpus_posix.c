@@ -15,6 +15,8 @@
 
 #include "model/host.h"
 
+#define BYTES_OF_THREAD 4000000u /* with less, a thread waits for the others most of the time */
+
 /* ---- sets of CPUs --------------------------------------------------------------------------- */
 
 static bool has(const mote_cpu_set *set, uint32_t cpu)
@@ -222,4 +224,13 @@ uint32_t mote_host_threads(void)
     mote_machine machine;
     mote_host_machine(&machine);
     return machine.n_threads;
+}
+
+uint32_t mote_model_threads(const mote_model *model)
+{
+    mote_model_info info;
+    mote_model_get_info(model, &info);
+    uint64_t n = info.decode_read_bytes / BYTES_OF_THREAD;
+    uint32_t most = n > 1 ? mote_host_threads() : 1;
+    return n < most && n > 1 ? (uint32_t)n : most;
 }

@@ -5,6 +5,8 @@
  * sleeps. Decoding passes a barrier every few microseconds, so waiting threads mostly never sleep;
  * but a thread must not burn a CPU that another of the team needs. With fewer CPUs than threads
  * nobody spins; and when other programs keep CPUs busy, two threads of the team may share one.
+ * Sleeping begins late: a thread that another program holds up for a millisecond would else find
+ * all the others asleep, and each wake-up costs more than the wait did.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -17,7 +19,7 @@
 #include "include/mote_error.h"
 #include "model/host.h"
 
-#define SPIN_NS 100000 /* somewhat more than the pause between two tokens */
+#define SPIN_NS 2000000 /* beyond that a thread is held up for good, or there is no work */
 #define KEEP_NS                                                                                    \
     3000 /* of these, without giving way: a barrier between balanced shares takes less */
 #define YIELDS 4

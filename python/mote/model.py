@@ -50,7 +50,7 @@ class Model:
         self._facts, self._reads = _c.mote_model_info(), _c.mote_encoder_info()
         lib.mote_model_get_info(self._model, self._facts)
         lib.mote_model_get_encoder(self._model, self._reads)
-        self._threads, self._kv = threads or lib.mote_host_threads(), kv
+        self._threads, self._kv = threads or lib.mote_model_threads(self._model), kv
         self._context = context or min(self._about.n_ctx, DEFAULT_CONTEXT)
         self._session = self._encoder = self._team = None
 

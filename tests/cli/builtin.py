@@ -61,8 +61,9 @@ def commands_that_take_it(m):
         code, text, remarks = run(*args)
         assert code == 0 and remarks.startswith("mote: note: the built-in model story "), (args, remarks)
         if args[0] != "explain":  # which tells times
-            threads = ["-t", 1] if args[0] in ("plan", "perplexity") else []
-            assert out(args[0], FILE, *args[1:], *threads) == text, args
+            assert out(args[0], FILE, *args[1:]) == text, args
+    assert out_json("plan", FILE, "--json")["threads"] == 1  # too small for more
+    assert out_json("plan", FILE, "--json", "-t", 3)["threads"] == 3
     info, want = out_json("info", "--json"), out_json("info", FILE, "--json")
     assert all(info[k] == want[k] for k in ("id", "name", "file_bytes", "n_parameters", "tensors", "end_ids"))
     [row] = json.loads(out("bench", "-p", 4, "-n", 0, "-r", 1, "-t", 1, "-o", "json"))

@@ -52,7 +52,7 @@ TEST(barrier_holds_everyone)
         try_team(n, 20, 50, 0);
 }
 
-TEST(sleeping_workers_wake) { try_team(3, 20, 3, 2000); }
+TEST(sleeping_workers_wake) { try_team(3, 20, 3, 5000); }
 
 TEST(more_threads_than_cpus_still_end) { try_team(24, 3, 20, 0); }
 
