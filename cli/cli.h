@@ -262,6 +262,7 @@ typedef struct cli_engine {
     mote_logit_bias biases[CLI_MAX_BIASES + 16]; /* --logit-bias, --ignore-eos */
     size_t n_biases;
     mote_pool *pool, *prompt_pool; /* NULL: one thread; the same */
+    uint32_t model_threads;        /* mote_model_threads(); 0: not counted yet */
     cli_memory used;
 } cli_engine;
 
@@ -275,7 +276,7 @@ int cli_engine_open(cli_engine *e, const cli_opts *o, unsigned need);
 int cli_engine_open_file(cli_engine *e, const cli_opts *o, const mote_file *file, unsigned need);
 void cli_engine_close(cli_engine *e);
 /* Session options from -c -b -t --kv. n_ctx: what to use without -c. */
-int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, bool all_logits,
+int cli_session_options(cli_engine *e, uint32_t n_ctx, uint32_t n_batch, bool all_logits,
                         mote_session_opts *out);
 /* What run would use; the very numbers that cli_engine_session allocates. */
 int cli_engine_plan(const cli_engine *e, const mote_session_opts *so, bool with_sampler,

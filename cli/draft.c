@@ -44,7 +44,7 @@ static void choose_contexts(cli_source_plan *p, uint32_t most)
     }
 }
 
-static int ask_sessions(cli_source_plan *p, cli_type_plan *t, const cli_engine *e)
+static int ask_sessions(cli_source_plan *p, cli_type_plan *t, cli_engine *e)
 {
     mote_error err;
     mote_session_opts so;

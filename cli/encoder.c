@@ -25,7 +25,7 @@ int cli_encoder_plan(const cli_engine *e, cli_encoder_memory *m)
     n = o->n_batch ? (uint32_t)o->n_batch : n;
     *m =
         (cli_encoder_memory){.opts = {.n_tokens = n, .n_texts = n < BATCH_TEXTS ? n : BATCH_TEXTS}};
-    m->opts.n_threads = o->threads ? (uint32_t)o->threads : mote_host_threads();
+    m->opts.n_threads = o->threads ? (uint32_t)o->threads : mote_model_threads(e->model);
     if (n < info.max_tokens)
         return cli_error(EXIT_USAGE, "-b", "a text can have %u tokens, and a batch holds %u",
                          info.max_tokens, n);

@@ -190,13 +190,15 @@ uint32_t cli_default_context(const cli_engine *e)
     return e->info.n_ctx < DEFAULT_CONTEXT ? e->info.n_ctx : DEFAULT_CONTEXT;
 }
 
-static uint32_t n_threads(const cli_engine *e, bool prompt)
+static uint32_t n_threads(cli_engine *e, bool prompt)
 {
     int64_t n = prompt && e->o->batch_threads ? e->o->batch_threads : e->o->threads;
-    return n ? (uint32_t)n : mote_model_threads(e->model);
+    if (!n && !e->model_threads)
+        e->model_threads = mote_model_threads(e->model);
+    return n ? (uint32_t)n : e->model_threads;
 }
 
-int cli_session_options(const cli_engine *e, uint32_t n_ctx, uint32_t n_batch, bool all_logits,
+int cli_session_options(cli_engine *e, uint32_t n_ctx, uint32_t n_batch, bool all_logits,
                         mote_session_opts *out)
 {
     const cli_opts *o = e->o;
@@ -318,7 +320,7 @@ const mote_team *cli_prompt_team(const cli_engine *e)
 {
     if (e->prompt_pool)
         return mote_pool_team(e->prompt_pool);
-    return n_threads(e, true) == 1 ? &alone : NULL;
+    return e->o->batch_threads == 1 ? &alone : NULL;
 }
 
 int cli_engine_session(cli_engine *e, const mote_session_opts *so)

@@ -7,7 +7,7 @@
 #include "cli/at_hand.h"
 
 /* Bytes of a run by the options given; 0: it cannot run (no text model, a shorter context). */
-static uint64_t need_of(const cli_engine *e)
+static uint64_t need_of(cli_engine *e)
 {
     mote_encoder_info x;
     mote_session_opts so;

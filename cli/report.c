@@ -31,7 +31,7 @@ bool cli_read_card(const cli_engine *e, mote_value *card, void **memory)
 
 static int plan(cli_report *r)
 {
-    const cli_engine *e = r->engine;
+    cli_engine *e = r->engine;
     cli_encoder_memory encoder;
     cli_memory memory;
     mote_session_opts so;
@@ -53,7 +53,7 @@ static int plan(cli_report *r)
     return code;
 }
 
-int cli_report_open(cli_report *r, const cli_engine *e, const cli_speed *speed)
+int cli_report_open(cli_report *r, cli_engine *e, const cli_speed *speed)
 {
     char name[200];
     *r = (cli_report){.engine = e};
@@ -200,7 +200,7 @@ static void print_model(cli_out *out, const cli_report *r)
     cli_json_close(out, '}');
 }
 
-int cli_compare_shapes(const cli_engine *first, const cli_engine *second)
+int cli_compare_shapes(cli_engine *first, cli_engine *second)
 {
     cli_report r[2] = {{0}};
     cli_out out = {.n = 0};

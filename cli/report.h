@@ -7,7 +7,7 @@
 #include "cli/registry.h"
 
 typedef struct cli_report {
-    const cli_engine *engine;
+    cli_engine *engine;
     mote_model_info model; /* all 0: a tokenizer alone */
     mote_encoder_info encoder;
     uint32_t n_ctx;           /* of the run that is planned; 0: an encoder, or nothing that runs */
@@ -21,7 +21,7 @@ typedef struct cli_report {
 } cli_report;
 
 /* e: open, with model and tokenizer if there are any, and staying so. speed NULL: unknown. */
-int cli_report_open(cli_report *r, const cli_engine *e, const cli_speed *speed);
+int cli_report_open(cli_report *r, cli_engine *e, const cli_speed *speed);
 void cli_report_close(cli_report *r);
 /* The quality card as a tree (JSON that convert wrote); false: none, or none that can be read. The
  * tree lives in *memory (malloc'ed). A number of it; NAN: it has none, or there is no card. */
@@ -29,6 +29,6 @@ bool cli_read_card(const cli_engine *e, mote_value *card, void **memory);
 double cli_card_number(const mote_value *card, const char *key);
 
 /* compare without a text: two files side by side (cmd_compare.c calls it). */
-int cli_compare_shapes(const cli_engine *first, const cli_engine *second);
+int cli_compare_shapes(cli_engine *first, cli_engine *second);
 
 #endif

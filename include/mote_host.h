@@ -47,8 +47,8 @@ typedef struct mote_pool mote_pool;
  * CPU quota; at least 1. */
 uint32_t mote_host_threads(void);
 
-/* Threads to decode with by default: at most mote_host_threads(), and so few that each reads 4 MB
- * of weights a token (docs/decisions/0011); at least 1. */
+/* Threads to run a model with by default: mote_host_threads(), but to decode so few that each reads
+ * 4 MB of weights a token (docs/decisions/0011); at least 1. It reads system files for each CPU. */
 uint32_t mote_model_threads(const mote_model *model);
 
 /* What the machine has and what of it this process may use. */

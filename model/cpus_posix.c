@@ -229,8 +229,14 @@ uint32_t mote_host_threads(void)
 uint32_t mote_model_threads(const mote_model *model)
 {
     mote_model_info info;
+    mote_encoder_info encoder;
     mote_model_get_info(model, &info);
+    mote_model_get_encoder(model, &encoder);
     uint64_t n = info.decode_read_bytes / BYTES_OF_THREAD;
-    uint32_t most = n > 1 ? mote_host_threads() : 1;
-    return n < most && n > 1 ? (uint32_t)n : most;
+    if (encoder.pooling)
+        return mote_host_threads();
+    if (n < 2) /* nothing to count */
+        return 1;
+    uint32_t most = mote_host_threads();
+    return n < most ? (uint32_t)n : most;
 }
