@@ -40,7 +40,7 @@ ALWAYS void block(float *out, size_t out_stride, const float *x, size_t x_stride
         __m512 v[4];
         for (size_t i = 0; i < N; i++) {
             v[i] = load_weights(tile + i * w->tile_bytes, c, type);
-            if (T == 1)
+            if (T <= 3) /* keys of one token's queries come from memory, too */
                 ahead(tile + i * w->tile_bytes + (type == MOTE_F32 ? 64 : 32) * c);
         }
         for (size_t t = 0; t < T; t++) {

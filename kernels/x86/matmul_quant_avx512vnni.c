@@ -146,9 +146,8 @@ ALWAYS void multiply_group(__m512 *acc, const chunk *c, const tokens *x, const m
             sum[i * S * T + t] =
                 type == MOTE_Q4_1 ? zero : _mm512_set1_epi32(c->start[t][g % CHUNK]);
         }
-    if (T <= 8)
-        for (size_t j = 0; j < N * n_lines; j++)
-            ahead(lines + j / n_lines * w->tile_bytes + j % n_lines * MOTE_LINE);
+    for (size_t j = 0; j < N * n_lines; j++)
+        ahead(lines + j / n_lines * w->tile_bytes + j % n_lines * MOTE_LINE);
     if (type != MOTE_Q8)
         sum_q4(sum, lines, w->tile_bytes, x, T, N, S, type);
     else if (whole)
