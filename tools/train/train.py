@@ -154,6 +154,7 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # 3 % of the time
     ids, held = (np.load(args.tokens / f"{name}.npy", mmap_mode="r") for name in ("train", "held"))
     n_vocab = len(json.loads((args.tokens / "tokenizer.json").read_text())["model"]["vocab"])
     model = make_model(args.shape, n_vocab)

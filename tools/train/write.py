@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the texts: SmolLM2-135M-Instruct answers so many prompts by mote's own batches.
 
-  write.py MOTE MODEL.mote FOLDER [--prompts 40000] [--seed 1] [-j 2] [-np 64]
+  write.py MOTE MODEL.mote FOLDER [--prompts 45700] [--seed 1] [-j 2] [-np 64]
 
 FOLDER/00000.jsonl and so on hold 1,024 answers each, in order; begun again it goes on where it stood. An answer
 depends on prompt and seed alone (the numeric contract), so another machine writes the same files. -j processes of one
@@ -83,7 +83,7 @@ def main():
     p.add_argument("mote")
     p.add_argument("model")
     p.add_argument("folder", type=pathlib.Path)
-    p.add_argument("--prompts", type=int, default=40000)
+    p.add_argument("--prompts", type=int, default=45700)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("-j", type=int, default=2)
     p.add_argument("-np", type=int, default=64)
