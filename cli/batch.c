@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "cli/batch.h"
 
@@ -72,20 +71,6 @@ static void *take(cli_engine *e, uint64_t bytes)
     return mote_host_alloc(bytes);
 }
 
-/* Each step reads the keys and values of all slots: in large pages, since with small ones every 32
- * positions of a head would cost a walk through the page table. */
-static void *take_session(cli_engine *e, uint64_t bytes)
-{
-    void *mem = take(e, bytes);
-#ifdef MADV_HUGEPAGE
-    uintptr_t page = 4096, first = ((uintptr_t)mem + page - 1) & ~(page - 1);
-    if (mem && bytes > page)
-        madvise((void *)first, (size_t)(((uintptr_t)mem + bytes - first) & ~(page - 1)),
-                MADV_HUGEPAGE);
-#endif
-    return mem;
-}
-
 static int make_slot(cli_batch *b, slot *s, bool lead)
 {
     cli_engine *e = b->e;
@@ -97,8 +82,7 @@ static int make_slot(cli_batch *b, slot *s, bool lead)
     int code = cli_engine_plan(e, &so, true, &plan);
     if (code)
         return code;
-    void *session = take_session(e, plan.session.total_bytes);
-    void *sampler = take(e, plan.sampler);
+    void *session = take(e, plan.session.total_bytes), *sampler = take(e, plan.sampler);
     char *text = take(e, plan.text);
     s->session = session;
     s->sampler = sampler;
