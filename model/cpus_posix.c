@@ -232,9 +232,7 @@ uint32_t mote_model_threads(const mote_model *model)
     mote_encoder_info encoder;
     mote_model_get_info(model, &info);
     mote_model_get_encoder(model, &encoder);
-    uint64_t n = info.decode_read_bytes / BYTES_OF_THREAD;
-    if (encoder.pooling)
-        return mote_host_threads();
+    uint64_t n = encoder.pooling ? UINT64_MAX : info.decode_read_bytes / BYTES_OF_THREAD;
     if (n < 2) /* nothing to count */
         return 1;
     uint32_t most = mote_host_threads();

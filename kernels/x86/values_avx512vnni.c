@@ -9,7 +9,7 @@
 #include "kernels/values.h"
 #include "kernels/x86/avx512.h"
 
-enum { QUERIES = 6, REGISTERS = 4, AHEAD = 4096 /* bytes */ };
+enum { QUERIES = 6, REGISTERS = 4 };
 
 /* Dimensions d .. d+15 of position j, those in the mask. */
 ALWAYS __m512 load_values(const job *b, size_t j, size_t d, __mmask16 used, const int kv)
@@ -30,19 +30,13 @@ ALWAYS __m512 load_scale(const job *b, size_t j, size_t d)
     return _mm512_cvtph_ps(_mm256_set1_epi16(half));
 }
 
-/* The queries of one token read as fast as memory gives: asks for what comes soon. */
-ALWAYS void ask_ahead(const job *b, size_t j, size_t d, const int kv)
-{
-    const size_t size = kv == KV_F32 ? 4 : kv == KV_F16 ? 2 : 1;
-    _mm_prefetch((const char *)b->v + (j * b->dim + d) * size + AHEAD, _MM_HINT_T0);
-}
-
 /* Adds positions [j, end) to queries q .. q+Q-1, dimensions d .. d+16D-1; of the last 16 those in
  * the mask. For q8, d is a multiple of 32 unless D is 1. */
 ALWAYS void add_positions(const job *b, size_t q, size_t d, size_t j, size_t end, __mmask16 last,
                           const size_t Q, const size_t D, const int kv)
 {
     const __mmask16 all = 0xffff;
+    const size_t bytes = kv == KV_F32 ? 4 : kv == KV_F16 ? 2 : 1;
     __m512 acc[QUERIES * REGISTERS];
     for (size_t i = 0; i < Q; i++)
         for (size_t r = 0; r < D; r++)
@@ -52,8 +46,8 @@ ALWAYS void add_positions(const job *b, size_t q, size_t d, size_t j, size_t end
         __m512 scale = _mm512_setzero_ps();
         for (size_t r = 0; r < D; r++) {
             __m512 v = load_values(b, j, d + 16 * r, r == D - 1 ? last : all, kv);
-            if (Q <= 3 && r % 2 == 0)
-                ask_ahead(b, j, d + 16 * r, kv);
+            if (Q <= 3 && r % 2 == 0) /* one token's queries read as fast as memory gives */
+                ahead(b->v + (j * b->dim + d + 16 * r) * bytes);
             if (kv == KV_Q8 && r % 2 == 0)
                 scale = load_scale(b, j, d + 16 * r);
             for (size_t i = 0; i < Q; i++) {
